@@ -1,0 +1,29 @@
+"""The `keeper` command line: one module per command."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from keeper.cli import devnet, version
+from keeper.domain.errors import KeeperError, UsageError
+
+COMMANDS = (devnet, version)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 fine, 1 the command failed, 2 bad input."""
+    parser = argparse.ArgumentParser(prog="keeper", description="Keeps Pyth price feeds fresh on EVM chains.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        command.add_parser(commands)
+    args = parser.parse_args(argv)
+    try:
+        return int(args.run(args))
+    except UsageError as exc:
+        print(f"keeper: {exc}", file=sys.stderr)
+        return 2
+    except KeeperError as exc:
+        print(f"keeper: {exc}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130

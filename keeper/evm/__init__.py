@@ -1,0 +1,1 @@
+"""EVM chains: JSON-RPC endpoints, error texts, the Pyth contract, fees."""

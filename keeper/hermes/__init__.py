@@ -1,0 +1,1 @@
+"""Hermes, the price source: stream, polling, decoding, failover between them."""

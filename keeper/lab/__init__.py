@@ -1,0 +1,1 @@
+"""The devnet: Anvil, a Pyth contract and a Hermes simulator."""

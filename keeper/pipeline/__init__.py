@@ -1,0 +1,1 @@
+"""The flow from price event to confirmed transaction; start reading at network.py."""

@@ -1,0 +1,1 @@
+"""Signers: one file each behind one protocol."""
