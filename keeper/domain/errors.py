@@ -4,12 +4,16 @@
     ├── UsageError            bad input: settings, arguments, files (exit 2)
     ├── InvalidUpdate         update data that cannot be decoded or proven
     ├── Transient             may pass by itself: retry, fail over or wait
-    │   └── Throttled         asked to slow down; carries how long
+    │   ├── Throttled         asked to slow down; carries how long
+    │   └── Uncertain         no answer: what was sent may have arrived
     ├── Rejected              this request is refused; the same one again will be too
+    │   └── SendRefused       a node refused a transaction; carries why
     └── Fatal                 no retry helps: a human must change something
 
 A message says what is wrong and what to do about it, and never holds a secret.
 """
+
+from enum import StrEnum
 
 
 class KeeperError(Exception):
@@ -36,8 +40,35 @@ class Throttled(Transient):
         self.retry_after_s = retry_after_s
 
 
+class Uncertain(Transient):
+    """No verdict came back: what was sent may or may not have arrived."""
+
+
 class Rejected(KeeperError):
     """The peer gave a verdict: this very request will not be accepted."""
+
+
+class Refusal(StrEnum):
+    """Why a node does not take a transaction; the word for it in logs, metrics and outcomes."""
+
+    NONCE_TOO_LOW = "nonce_too_low"
+    NONCE_TOO_HIGH = "nonce_too_high"
+    REPLACEMENT_UNDERPRICED = "replacement_underpriced"
+    UNDERPRICED = "underpriced"
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    GAS_LIMIT = "gas_limit"
+    WOULD_REVERT = "would_revert"
+    POOL_FULL = "pool_full"
+    WRONG_CHAIN = "wrong_chain"
+    FEE_ABOVE_NODE_CAP = "fee_above_node_cap"
+
+
+class SendRefused(Rejected):
+    """A node refused a transaction."""
+
+    def __init__(self, refusal: Refusal, text: str) -> None:
+        super().__init__(f"the node refuses the transaction ({refusal}): {text}")
+        self.refusal = refusal
 
 
 class Fatal(KeeperError):

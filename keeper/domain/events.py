@@ -1,0 +1,151 @@
+"""Everything that happens, one frozen value each: logs, metrics and streams subscribe to these and to nothing else."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from keeper.domain.fees import Cost
+from keeper.domain.policy import Reason
+from keeper.domain.transaction import Outcome
+from keeper.domain.units import FeedId, Gas, Wei
+
+
+@dataclass(frozen=True, slots=True)
+class SourceConnected:
+    """A price stream is open."""
+
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLost:
+    """A price stream ended or failed; the next attempt comes by itself."""
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePolling:
+    """No stream delivers: prices are polled from now on (`active`), or no longer."""
+
+    source: str
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SourceProblem:
+    """Something is wrong with a source that does not end its stream: bad data, an error event, a poll that failed."""
+
+    source: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChainRead:
+    """The on-chain view was read."""
+
+    network: str
+    block: int
+    balance: Wei
+    nonce: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainReadFailed:
+    """The on-chain view could not be read; the last one stays in force."""
+
+    network: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForceRequested:
+    """All feeds are to be updated whatever their thresholds say."""
+
+    network: str
+    origin: str
+    """`timer`, `signal` or `control`."""
+
+
+@dataclass(frozen=True, slots=True)
+class NothingToPush:
+    """A push was asked for and no feed has anything newer than the chain."""
+
+    network: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class PushPlanned:
+    """Feeds were found due; `dry_run` means that nothing will be sent."""
+
+    network: str
+    push: int
+    """Number of the push in this process, counted from 1."""
+    feeds: tuple[tuple[FeedId, Reason], ...]
+    gas: Gas
+    update_fee: Wei
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PushSent:
+    """A signed transaction was accepted by an endpoint."""
+
+    network: str
+    push: int
+    nonce: int
+    tx_hash: bytes
+    feeds: tuple[FeedId, ...]
+    endpoint: str
+    event_to_sent_s: float
+    """From the arrival of the newest price in it to the endpoint's acceptance."""
+
+
+@dataclass(frozen=True, slots=True)
+class PushRetried:
+    """An attempt failed; another one, with the newest prices, follows after the delay."""
+
+    network: str
+    push: int
+    attempt: int
+    error: str
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PushFinished:
+    """A push ended, one way or another."""
+
+    network: str
+    push: int
+    outcome: Outcome
+    feeds: tuple[FeedId, ...]
+    written: tuple[FeedId, ...]
+    """Feeds that the contract stored."""
+    retries: int
+    detail: str = ""
+    """What went wrong, if anything did."""
+    tx_hash: bytes | None = None
+    block: int | None = None
+    gas_used: Gas | None = None
+    gas_price: Wei | None = None
+    cost: Cost | None = None
+    latency_s: float | None = None
+    """From the arrival of the newest price in it to the receipt."""
+
+
+Event: TypeAlias = (
+    SourceConnected
+    | SourceLost
+    | SourcePolling
+    | SourceProblem
+    | ChainRead
+    | ChainReadFailed
+    | ForceRequested
+    | NothingToPush
+    | PushPlanned
+    | PushSent
+    | PushRetried
+    | PushFinished
+)

@@ -1,0 +1,94 @@
+"""The signed envelope of an update: header, signatures, body, and the accumulator root it vouches for."""
+
+import struct
+from dataclasses import dataclass
+
+from coincurve import PublicKey
+from eth_hash.auto import keccak
+
+from keeper.domain.errors import InvalidUpdate
+from keeper.domain.merkle import NODE_BYTES
+
+_HEADER = struct.Struct(">BIB")
+_SIGNATURE = struct.Struct(">B64sB")
+_BODY = struct.Struct(">IIH32sQB")
+_PAYLOAD = struct.Struct(f">4sBQI{NODE_BYTES}s")
+_PAYLOAD_MAGIC = b"AUWV"
+_MERKLE_ROOT = 0
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One signer's ECDSA signature over the body."""
+
+    signer_index: int
+    compact: bytes
+    """r and s, 32 bytes each."""
+    recovery_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Vaa:
+    """Fields of a VAA whose payload is an accumulator root."""
+
+    signer_set: int
+    signatures: tuple[Signature, ...]
+    digest: bytes
+    """keccak256(keccak256(body)): what the signers signed."""
+    timestamp: int
+    emitter_chain: int
+    emitter: bytes
+    sequence: int
+    slot: int
+    root: bytes
+
+
+def slot_and_root(vaa: bytes) -> tuple[int, bytes]:
+    """Only what the hot path needs of a VAA: the slot and the Merkle root."""
+    try:
+        version, _, count = _HEADER.unpack_from(vaa)
+        magic, kind, slot, _, root = _PAYLOAD.unpack_from(vaa, _HEADER.size + count * _SIGNATURE.size + _BODY.size)
+    except struct.error as exc:
+        raise InvalidUpdate("the VAA is cut short") from exc
+    if version != _VERSION:
+        raise InvalidUpdate(f"VAA version {version} is unknown; expected {_VERSION}")
+    if magic != _PAYLOAD_MAGIC or kind != _MERKLE_ROOT:
+        raise InvalidUpdate("the VAA does not carry an accumulator root")
+    return slot, root
+
+
+def decode_vaa(vaa: bytes) -> Vaa:
+    """Decode every field; raises InvalidUpdate."""
+    slot, root = slot_and_root(vaa)
+    _, signer_set, count = _HEADER.unpack_from(vaa)
+    signatures = tuple(
+        Signature(*_SIGNATURE.unpack_from(vaa, _HEADER.size + i * _SIGNATURE.size)) for i in range(count)
+    )
+    body = vaa[_HEADER.size + count * _SIGNATURE.size :]
+    timestamp, _, chain, emitter, sequence, _ = _BODY.unpack_from(body)
+    return Vaa(
+        signer_set=signer_set,
+        signatures=signatures,
+        digest=keccak(keccak(body)),
+        timestamp=timestamp,
+        emitter_chain=chain,
+        emitter=emitter,
+        sequence=sequence,
+        slot=slot,
+        root=root,
+    )
+
+
+def recover_signers(vaa: Vaa) -> dict[int, bytes]:
+    """Signer index -> the 20-byte address whose key signed; raises InvalidUpdate for an unusable signature."""
+    return {signature.signer_index: _recover(signature, vaa.digest) for signature in vaa.signatures}
+
+
+def _recover(signature: Signature, digest: bytes) -> bytes:
+    recovery_id = signature.recovery_id - 27 if signature.recovery_id >= 27 else signature.recovery_id
+    try:
+        key = PublicKey.from_signature_and_message(signature.compact + bytes([recovery_id]), digest, hasher=None)
+    except ValueError as exc:
+        raise InvalidUpdate(f"signature {signature.signer_index} is not a valid ECDSA signature") from exc
+    return keccak(key.format(compressed=False)[1:])[-20:]

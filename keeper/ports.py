@@ -1,0 +1,139 @@
+"""Every socket of the house: what the flow asks of the outside world, as protocols."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Never, Protocol, TypeAlias
+
+from keeper.domain.accumulator import Update
+from keeper.domain.events import Event
+from keeper.domain.fees import FeeMarket, UpdateFee
+from keeper.domain.price import Price
+from keeper.domain.status import EndpointStatus, KeeperStatus, SourceStatus
+from keeper.domain.transaction import Receipt, SignedTransaction, Transaction
+from keeper.domain.units import FeedId, Gas, Wei
+
+Emit: TypeAlias = Callable[[Event], None]
+"""Tells everybody who listens; never blocks and never raises."""
+
+
+class Clock(Protocol):
+    """The one reader of time."""
+
+    def now(self) -> float:
+        """Unix seconds, the wall clock."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards, for durations."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PriceEvent:
+    """Prices that arrived together: one decoded update, or several where feeds come from different slots."""
+
+    updates: tuple[Update, ...]
+    source: str
+    arrived: float
+    """Monotonic seconds at which its last byte was read."""
+
+
+Deliver: TypeAlias = Callable[[PriceEvent], None]
+
+
+class PriceSource(Protocol):
+    """Where prices come from."""
+
+    async def run(self, deliver: Deliver) -> Never:
+        """Deliver every event once, in order, for ever: outages are survived, never raised."""
+        ...
+
+    def status(self) -> Sequence[SourceStatus]:
+        """One row a source."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ChainState:
+    """One consistent look at the chain."""
+
+    block: int
+    block_gas_limit: Gas
+    market: FeeMarket
+    balance: Wei
+    nonce: int
+    """Transactions of the account mined so far: the next nonce if none is pending."""
+    prices: Mapping[FeedId, Price | None]
+    """None for a feed that was never pushed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a push costs by the contract's and the chain's own word, asked with a real update."""
+
+    update_fee: UpdateFee
+    gas: Gas | None
+    """Estimate for the sample; None where the node refuses to estimate it."""
+    refusal: str = ""
+    """Why it does."""
+
+
+class Chain(Protocol):
+    """One EVM chain with its Pyth contract, as one account sees it. Methods raise Transient when no endpoint answers."""
+
+    async def read(self, feeds: Sequence[FeedId]) -> ChainState:
+        """Prices of the feeds, fees, balance and nonce in one batched request."""
+        ...
+
+    async def terms(self, sample: bytes) -> Terms:
+        """The contract's fee and the gas of pushing `sample`, update data of one feed."""
+        ...
+
+    def calldata(self, blobs: Sequence[bytes]) -> bytes:
+        """Calldata of the push of these update data."""
+        ...
+
+    async def broadcast(self, signed: SignedTransaction) -> str:
+        """Send the bytes: one request to the first endpoint that gives an answer, whose name is returned.
+
+        A node that knows the transaction already has accepted it. Raises SendRefused for a verdict, Uncertain when the
+        bytes may have reached a node, other Transient errors when they have reached none.
+        """
+        ...
+
+    async def receipt(self, tx_hash: bytes) -> Receipt | None:
+        """The receipt, or None while the transaction is not mined."""
+        ...
+
+    async def mined_nonce(self) -> int:
+        """Transactions of the account mined so far."""
+        ...
+
+    def endpoints(self) -> Sequence[EndpointStatus]:
+        """One row an endpoint."""
+        ...
+
+    def calls(self) -> Mapping[str, int]:
+        """JSON-RPC requests made so far, by method."""
+        ...
+
+
+class Signer(Protocol):
+    """Whoever holds the key."""
+
+    @property
+    def address(self) -> str:
+        """The account, checksummed."""
+        ...
+
+    async def sign(self, transaction: Transaction) -> SignedTransaction:
+        """Sign; raises KeeperError."""
+        ...
+
+
+class Observed(Protocol):
+    """What the server shows and may ask of the keeper."""
+
+    def status(self) -> KeeperStatus:
+        """Everything as of now."""
+        ...
