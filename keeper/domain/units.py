@@ -20,7 +20,7 @@ _HEX = frozenset(string.hexdigits)
 
 def parse_feed_id(text: str) -> FeedId:
     """Read a feed id with or without 0x, in either case; raises UsageError otherwise."""
-    digits = text.strip().removeprefix("0x").removeprefix("0X")
+    digits = text.strip().lower().removeprefix("0x")
     if len(digits) != 64 or not _HEX.issuperset(digits):
         raise UsageError(f"{text!r} is not a price feed id: 64 hex digits are wanted, 0x in front is fine")
-    return FeedId(digits.lower())
+    return FeedId(digits)
