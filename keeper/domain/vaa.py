@@ -16,6 +16,8 @@ _PAYLOAD = struct.Struct(f">4sBQI{NODE_BYTES}s")
 _PAYLOAD_MAGIC = b"AUWV"
 _MERKLE_ROOT = 0
 _VERSION = 1
+_RECOVERY_IDS = (0, 1)
+"""The contract adds 27, and ecrecover takes no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +88,11 @@ def recover_signers(vaa: Vaa) -> dict[int, bytes]:
 
 
 def _recover(signature: Signature, digest: bytes) -> bytes:
-    recovery_id = signature.recovery_id - 27 if signature.recovery_id >= 27 else signature.recovery_id
+    if signature.recovery_id not in _RECOVERY_IDS:
+        raise InvalidUpdate(f"signature {signature.signer_index} has recovery id {signature.recovery_id}, not 0 or 1")
+    recoverable = signature.compact + bytes([signature.recovery_id])
     try:
-        key = PublicKey.from_signature_and_message(signature.compact + bytes([recovery_id]), digest, hasher=None)
+        key = PublicKey.from_signature_and_message(recoverable, digest, hasher=None)
     except ValueError as exc:
         raise InvalidUpdate(f"signature {signature.signer_index} is not a valid ECDSA signature") from exc
     return keccak(key.format(compressed=False)[1:])[-20:]
