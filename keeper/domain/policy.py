@@ -208,4 +208,6 @@ EARLY = {reason: Judgement(Verdict.EARLY, reason) for reason in Reason}
 
 
 def _part(passed: int, whole: int) -> Ppm:
-    return Ppm(MILLION if passed >= whole else max(0, passed) * MILLION // whole)
+    if passed >= whole:
+        return Ppm(MILLION)
+    return Ppm(passed * MILLION // whole if passed > 0 else 0)
