@@ -21,7 +21,7 @@ class Price(NamedTuple):
 
 
 def aligned(first: Price, second: Price) -> tuple[int, int]:
-    """Both prices as integers at the smaller of the two exponents."""
+    """Both prices as integers at the smaller of the two exponents; only for usable ones, whose exponents are bounded."""
     shift = first.expo - second.expo
     if shift >= 0:
         return first.price * 10**shift, second.price
@@ -35,10 +35,10 @@ def deviates(source: Price, reference: Price, threshold: Ppm) -> bool:
 
 
 def deviation_ppm(source: Price, reference: Price) -> Ppm | None:
-    """|source - reference| / |reference| rounded down, or None where the reference is zero."""
-    new, old = aligned(source, reference)
-    if old == 0:
+    """|source - reference| / |reference| rounded down, or None where one of them is not usable."""
+    if not (usable(source) and usable(reference)):
         return None
+    new, old = aligned(source, reference)
     return Ppm(abs(new - old) * MILLION // abs(old))
 
 
