@@ -48,5 +48,8 @@ def confidence_reaches(price: Price, threshold: Ppm) -> bool:
 
 
 def usable(price: Price) -> bool:
-    """Whether the price makes sense at all: positive, with an exponent that can be computed with."""
-    return price.price > 0 and -_MAX_EXPONENT <= price.expo <= _MAX_EXPONENT
+    """Whether the price makes sense at all: positive, at a time after 1970, with an exponent that can be computed with.
+
+    The contract reads a publish time without its sign: a negative one would block every genuine update.
+    """
+    return price.price > 0 and price.publish_time > 0 and -_MAX_EXPONENT <= price.expo <= _MAX_EXPONENT
