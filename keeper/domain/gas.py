@@ -1,7 +1,7 @@
 """How much gas a push takes: a model from measurements of the real contract, corrected by what receipts say.
 
-Measured with one signature and proofs of 12 nodes: an update of 1 / 10 / 100 feeds takes 95k / 328k / 2.7M; a feed that was
-never written costs 34k more; each further signature 8k.
+Measured with one signature and proofs of 12 nodes: an update of 1 / 10 / 100 feeds takes 95k / 328k / 2.7M; a feed that
+was never written costs 34k more; each further signature 8k.
 """
 
 from dataclasses import dataclass
@@ -53,10 +53,13 @@ class GasPredictor:
 
     def limit(self, shape: PushShape) -> Gas:
         """The gas limit to send it with: unused gas is not paid for, so the margin is wide."""
-        return Gas(min(self.expected(shape) * _MARGIN // MILLION + _HEADROOM, TRANSACTION_CAP))
+        return Gas(self.expected(shape) * _MARGIN // MILLION + _HEADROOM)
 
     def learned(self, shape: PushShape, used: Gas) -> "GasPredictor":
-        """After a receipt or an estimate: up at once, down by an eighth of the way."""
+        """After a push that wrote all its feeds, or an estimate of one: up at once, down by an eighth of the way.
+
+        One that wrote less used less, and would teach limits too low for those to come.
+        """
         seen = used * MILLION // model(shape)
         if seen >= self.correction:
             return GasPredictor(seen)
