@@ -21,7 +21,7 @@ class Price(NamedTuple):
 
 
 def aligned(first: Price, second: Price) -> tuple[int, int]:
-    """Both prices as integers at the smaller of the two exponents; only for usable ones, whose exponents are bounded."""
+    """Both prices as integers at the smaller of their exponents; only for usable ones, whose exponents are bounded."""
     shift = first.expo - second.expo
     if shift >= 0:
         return first.price * 10**shift, second.price
