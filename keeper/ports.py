@@ -79,7 +79,10 @@ class Terms:
 
 
 class Chain(Protocol):
-    """One EVM chain with its Pyth contract, as one account sees it. Methods raise Transient when no endpoint answers."""
+    """One EVM chain with its Pyth contract, as one account sees it.
+
+    Methods raise Transient when no endpoint answers.
+    """
 
     async def read(self, feeds: Sequence[FeedId]) -> ChainState:
         """Prices of the feeds, fees, balance and nonce in one batched request."""

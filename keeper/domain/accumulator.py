@@ -26,6 +26,8 @@ _MAGIC = b"PNAU"
 _MAJOR_VERSION = 1
 _WORMHOLE_MERKLE = 0
 _PRICE_FEED = 0
+_SIGNATURE_COUNT = 5
+"""Offset of the count in the VAA, behind its version and signer set."""
 _HEADER = struct.Struct(">4sBBB")
 _UPDATE = struct.Struct(">BH")
 _SIZE = struct.Struct(">H")
@@ -64,6 +66,11 @@ class Update:
     root: bytes
     prices: Mapping[FeedId, Price]
     spans: Mapping[FeedId, Span]
+
+    @property
+    def signature_count(self) -> int:
+        """How many signatures the contract will check."""
+        return self.blob[self.vaa_start + _SIGNATURE_COUNT]
 
     def message(self, feed_id: FeedId) -> PriceMessage:
         """All fields of one feed's message; KeyError if the update does not hold the feed."""

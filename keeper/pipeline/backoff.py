@@ -1,0 +1,24 @@
+"""After failed pushes: how long to let the chain alone."""
+
+from keeper.domain.transaction import Outcome
+from keeper.pipeline.ledger import FAILURES
+
+_LONGEST_S = 300.0
+
+
+class Backoff:
+    """Doubles with every failure in a row; all times in monotonic seconds. A forced update does not ask it."""
+
+    def __init__(self, *, first_s: float) -> None:
+        self._first_s = first_s
+        self._failures = 0
+        self.until = 0.0
+        """Nothing goes out before."""
+        self.last: Outcome | None = None
+        """How the last push ended."""
+
+    def note(self, outcome: Outcome, now: float) -> None:
+        """A push ended."""
+        self.last = outcome
+        self._failures = self._failures + 1 if outcome in FAILURES else 0
+        self.until = now + min(_LONGEST_S, self._first_s * 2 ** (self._failures - 1)) if self._failures else 0.0

@@ -1,0 +1,23 @@
+"""How long this chain takes to mine a transaction, so that receipts are asked for about when they are there."""
+
+_SHORTEST_S = 0.005
+_LONGEST_S = 2.0
+
+
+class InclusionTime:
+    """Learned from receipts; seconds throughout."""
+
+    def __init__(self) -> None:
+        self._typical_s = 0.0
+
+    def first_look_s(self) -> float:
+        """How long after sending to ask first."""
+        return max(_SHORTEST_S, self._typical_s * 0.9)
+
+    def next_look_s(self, waited_s: float) -> float:
+        """How long to wait before asking again: a quarter of what was waited so far."""
+        return min(_LONGEST_S, max(_SHORTEST_S, waited_s / 4))
+
+    def learn(self, waited_s: float) -> None:
+        """A receipt came this long after sending."""
+        self._typical_s += (waited_s - self._typical_s) / 4

@@ -1,0 +1,39 @@
+"""What became of all pushes: outcomes, spending, failures in a row."""
+
+from collections import Counter
+
+from keeper.domain.events import PushFinished
+from keeper.domain.transaction import Outcome
+from keeper.domain.units import FeedId, Wei
+
+FAILURES = frozenset({Outcome.REVERTED, Outcome.DROPPED, Outcome.SUPERSEDED, Outcome.FAILED})
+"""Outcomes that count as failures; a lost race is none, and what is unresolved is not known yet."""
+
+
+class Ledger:
+    """Counts every finished push of one network."""
+
+    def __init__(self) -> None:
+        self.outcomes: Counter[Outcome] = Counter()
+        self.spent_gas = Wei(0)
+        self.spent_update_fees = Wei(0)
+        self.consecutive_failures = 0
+        self.last_failure = ""
+        self.last_push_at: float | None = None
+        self.last_by_feed: dict[FeedId, tuple[float, Outcome]] = {}
+        """When a push with the feed last ended (Unix seconds), and how."""
+
+    def note(self, finished: PushFinished, now: float) -> None:
+        """Add one push that ended at `now` (Unix seconds)."""
+        self.outcomes[finished.outcome] += 1
+        if finished.cost is not None:
+            self.spent_gas = Wei(self.spent_gas + finished.cost.gas)
+            self.spent_update_fees = Wei(self.spent_update_fees + finished.cost.update_fee)
+        if finished.outcome in FAILURES:
+            self.consecutive_failures += 1
+            self.last_failure = finished.detail
+        elif finished.outcome is not Outcome.UNRESOLVED:
+            self.consecutive_failures = 0
+            self.last_failure = ""
+        self.last_push_at = now
+        self.last_by_feed.update(dict.fromkeys(finished.feeds, (now, finished.outcome)))
