@@ -105,6 +105,7 @@ run_local() {
 
 run_tests() {
     install dev
+    .venv/bin/python -m tests.support.prefetch
     exec .venv/bin/python -m pytest --cov --cov-report=term-missing:skip-covered "$@"
 }
 

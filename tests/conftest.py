@@ -24,7 +24,7 @@ def part_of(node_id: str) -> str:
     return "integration" if "integration" in PurePosixPath(node_id.partition("::")[0]).parts else "unit"
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the integration tests by their folder and run them after the unit tests."""
     for item in items:

@@ -78,6 +78,9 @@ def make_checkout(folder: Path) -> Path:
     dev = runtime + locked(make_wheel(wheels, "fake_pytest", {"pytest.py": PYTEST}))
     (requirements / "runtime.txt").write_text(runtime)
     (requirements / "dev.txt").write_text(dev)
+    prefetch = folder / "tests" / "support" / "prefetch.py"
+    prefetch.parent.mkdir(parents=True)
+    prefetch.touch()
     (folder / "backend.py").write_text(BACKEND)
     (folder / "pyproject.toml").write_text(PYPROJECT)
     return folder

@@ -1,0 +1,48 @@
+# Targets for developers; `make` alone lists them. ./deploy.sh makes the environment that they use.
+BIN := .venv/bin
+SHELL_SCRIPTS := deploy.sh .ci/run
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help all fmt lint types layers test bench contracts contracts-check lock
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+all: lint types layers contracts-check test ## everything that CI checks but the locks
+
+fmt: $(BIN)/uv ## format the code and fix what can be fixed
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+lint: $(BIN)/uv ## ruff, and shellcheck on the scripts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/shellcheck $(SHELL_SCRIPTS)
+
+types: $(BIN)/uv ## mypy, strict
+	$(BIN)/mypy
+
+layers: $(BIN)/uv ## imports point down only
+	$(BIN)/lint-imports
+
+test: ## all tests
+	./deploy.sh test
+
+bench: $(BIN)/uv ## latency, requests, gas: the tables
+	$(BIN)/python -m bench
+
+contracts: ## compile the devnet's contract (needs npm)
+	cd contracts && npm ci --no-audit --no-fund && node build.mjs
+
+contracts-check: ## the committed artifact is what its source compiles to (needs npm)
+	cd contracts && npm ci --no-audit --no-fund && node build.mjs --check
+
+lock: $(BIN)/uv ## bring requirements/ in step with pyproject.toml; UPGRADE=1 takes newer versions
+	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --group build -o requirements/runtime.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --group node -o requirements/node.txt
+
+$(BIN)/uv:
+	./deploy.sh test --version
