@@ -15,7 +15,7 @@ def fixtures_folder() -> Path:
     """The folder of fixtures; skips the calling test where there is none."""
     folder = Path(os.environ.get("KEEPER_FIXTURES", _REPOSITORY.parent / "shared" / "fixtures"))
     if not folder.is_dir():
-        pytest.skip("no fixtures of genuine updates here; point KEEPER_FIXTURES at their folder")
+        pytest.skip("no folder of genuine updates here; enable with: KEEPER_FIXTURES=FOLDER ./deploy.sh test")
     return folder
 
 
