@@ -1,0 +1,40 @@
+"""Real parts for the tests that need them."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from keeper.domain.errors import KeeperError
+from keeper.lab.anvil import Anvil
+from keeper.lab.anvil_install import ensure_anvil
+from tests.support.node import Node
+
+
+def _announce(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+@pytest.fixture(scope="session")
+def anvil_binary() -> Path:
+    """Anvil, downloaded if need be; where that fails the test is skipped with what is missing."""
+    try:
+        return asyncio.run(ensure_anvil(announce=_announce))
+    except KeeperError as exc:
+        pytest.skip(str(exc))
+
+
+@pytest.fixture
+async def anvil(anvil_binary: Path) -> AsyncIterator[Anvil]:
+    """A fresh chain that mines every transaction at once."""
+    async with Anvil(anvil_binary) as running:
+        yield running
+
+
+@pytest.fixture
+async def node(anvil: Anvil) -> AsyncIterator[Node]:
+    """The chain's JSON-RPC, with its unlocked account."""
+    async with Node(anvil.url) as client:
+        yield client
