@@ -14,11 +14,11 @@ class Backoff:
         self._failures = 0
         self.until = 0.0
         """Nothing goes out before."""
-        self.last: Outcome | None = None
-        """How the last push ended."""
+        self.reverted = False
+        """A push was paid for in vain, and none has passed since."""
 
     def note(self, outcome: Outcome, now: float) -> None:
         """A push ended."""
-        self.last = outcome
+        self.reverted = outcome is Outcome.REVERTED or (self.reverted and outcome in FAILURES)
         self._failures = self._failures + 1 if outcome in FAILURES else 0
         self.until = now + min(_LONGEST_S, self._first_s * 2 ** (self._failures - 1)) if self._failures else 0.0

@@ -32,13 +32,15 @@ from keeper.pipeline.backoff import Backoff
 from keeper.pipeline.buffer import Buffer
 from keeper.pipeline.debounce import Debounce, DebounceMode
 from keeper.pipeline.ledger import Ledger
-from keeper.pipeline.planner import Plan, Planner
+from keeper.pipeline.planner import Planner
 from keeper.pipeline.submitter import RetryPolicy, Submitter, Target
 from keeper.pipeline.tracker import OnChainView
 from keeper.ports import Chain, Clock, Emit, PriceEvent, Signer
 
 _LOOK_AGAIN_S = 1.0
 """Feeds fall due by time as well: judged at least this often, events or none."""
+_TIMER_GRAIN_S = 0.001
+"""No timer is finer: a wait that would be shorter is over."""
 _FORCE_PATIENCE_S = 2.0
 """How long a forced update waits for a price newer than the one on chain."""
 
@@ -92,6 +94,11 @@ class Network:
         self._ready = False
         self._trouble = "the chain was not read yet"
 
+    @property
+    def name(self) -> str:
+        """What logs and metrics call it."""
+        return self._config.target.network
+
     # What comes in
 
     def take(self, event: PriceEvent) -> None:
@@ -101,7 +108,7 @@ class Network:
 
     def force(self, origin: str) -> None:
         """Update all feeds now, whatever their thresholds say; `origin` is `timer`, `signal` or `control`."""
-        self._tell(ForceRequested(self._config.target.network, origin))
+        self._tell(ForceRequested(self.name, origin))
         self._forced = frozenset(self._config.policies)
         self._force_origin = origin
         self._force_until = self._clock.monotonic() + _FORCE_PATIENCE_S
@@ -120,8 +127,8 @@ class Network:
             await self._get_ready()
             async with asyncio.TaskGroup() as group:
                 side_tasks = [
-                    group.create_task(self._poll_forever(), name=f"poll {self._config.target.network}"),
-                    group.create_task(self._force_forever(), name=f"force timer {self._config.target.network}"),
+                    group.create_task(self._poll_forever(), name=f"poll {self.name}"),
+                    group.create_task(self._force_forever(), name=f"force timer {self.name}"),
                 ]
                 await self._push_until_stopped()
                 for task in side_tasks:
@@ -146,14 +153,14 @@ class Network:
                 await self._await_news(until=self._clock.monotonic() + _LOOK_AGAIN_S)
             except Transient as exc:
                 self._trouble = str(exc)
-                self._tell(ChainReadFailed(self._config.target.network, str(exc)))
+                self._tell(ChainReadFailed(self.name, str(exc)))
                 await asyncio.sleep(delay_s)
                 delay_s = min(2 * delay_s, self._config.retry.delay_s)
 
     async def _push_until_stopped(self) -> None:
         while not self._stopping:
             moment = self._moment()
-            if moment <= self._clock.monotonic():
+            if moment <= self._clock.monotonic() + _TIMER_GRAIN_S:
                 await self._push()
             else:
                 await self._await_news(until=moment)
@@ -166,7 +173,7 @@ class Network:
                 return now
             if now >= self._force_until:
                 self._forced = frozenset()
-                self._tell(NothingToPush(self._config.target.network, self._force_origin))
+                self._tell(NothingToPush(self.name, self._force_origin))
         if self._planner.any_due(wall, ()):
             return max(self._debounce.moment(now), self._backoff.until)
         self._debounce.calmed()
@@ -174,6 +181,7 @@ class Network:
 
     async def _push(self) -> None:
         """Plan, send, and account for what became of it."""
+        refusal = await self._refusal_foreseen()
         forced = self._forced
         plan = self._planner.plan(self._clock.now(), forced)
         if plan is None:
@@ -184,7 +192,7 @@ class Network:
         self._pushes += 1
         self._tell(
             PushPlanned(
-                network=self._config.target.network,
+                network=self.name,
                 push=self._pushes,
                 feeds=plan.feeds,
                 gas=plan.gas_limit,
@@ -195,31 +203,23 @@ class Network:
         if self._config.dry_run:
             self._view.pretend(plan.prices)
             return
-        finished = await self._refused_beforehand(plan) or await self._submitter.submit(
-            self._pushes, plan, lambda: self._planner.plan(self._clock.now(), forced | self._forced)
-        )
+        if refusal:
+            finished = self._submitter.dropped(self._pushes, plan, refusal)
+        else:
+            finished = await self._submitter.submit(
+                self._pushes, plan, lambda: self._planner.plan(self._clock.now(), forced | self._forced)
+            )
         self._backoff.note(finished.outcome, self._clock.monotonic())
         self._tell(finished)
 
-    async def _refused_beforehand(self, plan: Plan) -> PushFinished | None:
-        """After a revert the next push is tried for free first: the same fault is not paid for twice."""
-        if self._backoff.last is not Outcome.REVERTED:
-            return None
+    async def _refusal_foreseen(self) -> str:
+        """After a revert, pushes are tried for free until one passes: the same fault is not paid for twice."""
+        if not self._backoff.reverted:
+            return ""
         try:
-            refusal = (await self._view.learn_terms()).refusal
+            return (await self._view.learn_terms()).refusal
         except Transient as exc:
-            refusal = str(exc)
-        if not refusal:
-            return None
-        return PushFinished(
-            network=self._config.target.network,
-            push=self._pushes,
-            outcome=Outcome.DROPPED,
-            feeds=plan.feed_ids,
-            written=(),
-            retries=0,
-            detail=refusal,
-        )
+            return str(exc)
 
     # Beside the flow
 
@@ -233,7 +233,7 @@ class Network:
                 self._trouble = ""
             except Transient as exc:
                 self._trouble = str(exc)
-                self._tell(ChainReadFailed(self._config.target.network, str(exc)))
+                self._tell(ChainReadFailed(self.name, str(exc)))
 
     async def _force_forever(self) -> Never:
         """Counted from the start: no burst at boot."""
@@ -245,9 +245,7 @@ class Network:
         state = await self._view.read()
         if self._submitter.flight is None:
             self._submitter.nonces.sync(state.nonce)
-        self._tell(
-            ChainRead(network=self._config.target.network, block=state.block, balance=state.balance, nonce=state.nonce)
-        )
+        self._tell(ChainRead(network=self.name, block=state.block, balance=state.balance, nonce=state.nonce))
 
     async def _await_news(self, *, until: float) -> None:
         """Sleep until prices or orders arrive, or the moment (monotonic seconds) has come."""
@@ -266,7 +264,7 @@ class Network:
     def status(self) -> NetworkStatus:
         """Everything about this network as of now."""
         return NetworkStatus(
-            name=self._config.target.network,
+            name=self.name,
             chain_id=self._config.target.chain_id,
             contract=to_checksum_address(self._config.target.contract),
             account=self._signer.address,

@@ -300,6 +300,10 @@ class Submitter:
             latency_s=now - plan.newest_arrival,
         )
 
+    def dropped(self, push: int, plan: Plan, detail: str) -> PushFinished:
+        """A push that is not even tried."""
+        return self._ended(Flight(push, self.nonces.next), plan, Outcome.DROPPED, detail)
+
     def _ended(self, flight: Flight, plan: Plan, outcome: Outcome, detail: str) -> PushFinished:
         """A push ended without a receipt."""
         return PushFinished(

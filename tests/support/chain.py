@@ -1,0 +1,188 @@
+"""A chain in memory that behaves as a node with a Pyth contract does: mempool, blocks, receipts, refusals."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import rlp  # type: ignore[import-untyped]
+from eth_abi.abi import decode as abi_decode
+from eth_abi.abi import encode as abi_encode
+from eth_hash.auto import keccak
+
+from keeper.domain import accumulator
+from keeper.domain.errors import Refusal, SendRefused, Transient, Uncertain
+from keeper.domain.fees import FeeMarket, UpdateFee
+from keeper.domain.gas import PushShape, model
+from keeper.domain.price import Price
+from keeper.domain.status import EndpointStatus
+from keeper.domain.transaction import FeedWrite, Receipt, SignedTransaction
+from keeper.domain.units import FeedId, Gas, Wei
+from keeper.ports import ChainState, Terms
+
+GWEI = 10**9
+SELECTOR = keccak(b"updatePriceFeeds(bytes[])")[:4]
+
+
+@dataclass(slots=True)
+class Pending:
+    """A transaction in the pool."""
+
+    tx_hash: bytes
+    fee_cap: int
+    tip: int
+    gas_limit: int
+    value: int
+    blobs: tuple[bytes, ...]
+
+
+@dataclass
+class FakeChain:
+    """One account, one contract. Mines at once unless `automine` is off; then `mine` makes the next block."""
+
+    automine: bool = True
+    base_fee: int = GWEI
+    fee_per_message: int = 1
+    balance: int = 10**18
+    block_gas_limit: int = 30_000_000
+    refuse: list[Exception] = field(default_factory=list)
+    """What the next broadcasts raise, in order; a refused one never reaches the pool."""
+    lose_answers: int = 0
+    """So many broadcasts reach the pool, and their answer does not come back."""
+    unreadable: int = 0
+    """So many reads fail."""
+    reverting: str = ""
+    """Why the contract refuses every update; empty for a contract in order."""
+    prices: dict[FeedId, Price] = field(default_factory=dict)
+    sent: list[bytes] = field(default_factory=list)
+    """Every transaction handed over, taken or not."""
+    block: int = 1
+    nonce: int = 0
+    pool: dict[int, Pending] = field(default_factory=dict)
+    receipts: dict[bytes, Receipt] = field(default_factory=dict)
+    requests: Counter[str] = field(default_factory=Counter)
+
+    async def read(self, feeds: Sequence[FeedId]) -> ChainState:
+        self.requests["read"] += 1
+        if self.unreadable:
+            self.unreadable -= 1
+            raise Transient("no endpoint answers")
+        return ChainState(
+            block=self.block,
+            block_gas_limit=Gas(self.block_gas_limit),
+            market=FeeMarket(Wei(self.base_fee), Wei(GWEI), Wei(self.base_fee + GWEI)),
+            balance=Wei(self.balance),
+            nonce=self.nonce,
+            prices={feed_id: self.prices.get(feed_id) for feed_id in feeds},
+        )
+
+    async def terms(self, sample: bytes) -> Terms:
+        self.requests["terms"] += 1
+        held = accumulator.decode(sample)
+        shape = PushShape(len(held.prices), len(held.prices), 1, held.signature_count)
+        fee = UpdateFee(Wei(self.fee_per_message))
+        return Terms(fee, None, self.reverting) if self.reverting else Terms(fee, model(shape))
+
+    def calldata(self, blobs: Sequence[bytes]) -> bytes:
+        return SELECTOR + abi_encode(["bytes[]"], [list(blobs)])
+
+    async def broadcast(self, signed: SignedTransaction) -> str:
+        self.requests["broadcast"] += 1
+        self.sent.append(signed.raw)
+        if self.refuse:
+            raise self.refuse.pop(0)
+        self._accept(signed)
+        if self.automine:
+            self.mine()
+        if self.lose_answers:
+            self.lose_answers -= 1
+            raise Uncertain("no answer")
+        return "fake"
+
+    async def receipt(self, tx_hash: bytes) -> Receipt | None:
+        self.requests["receipt"] += 1
+        return self.receipts.get(tx_hash)
+
+    async def mined_nonce(self) -> int:
+        self.requests["mined_nonce"] += 1
+        return self.nonce
+
+    def endpoints(self) -> Sequence[EndpointStatus]:
+        return (EndpointStatus("fake", healthy=True, detail=""),)
+
+    def calls(self) -> Mapping[str, int]:
+        return self.requests
+
+    def mine(self) -> None:
+        """The next block holds every pending transaction that follows the account's nonce."""
+        self.block += 1
+        while (pending := self.pool.pop(self.nonce, None)) is not None:
+            self.nonce += 1
+            self.receipts[pending.tx_hash] = self._execute(pending)
+
+    def use_nonce(self) -> None:
+        """A stranger with the same key gets a transaction mined."""
+        self.pool.pop(self.nonce, None)
+        self.nonce += 1
+        self.block += 1
+
+    def drop_pool(self) -> None:
+        """The node forgets all pending transactions."""
+        self.pool.clear()
+
+    def _accept(self, signed: SignedTransaction) -> None:
+        _, nonce, tip, fee_cap, gas_limit, _, value, data = rlp.decode(signed.raw[1:])[:8]
+        number = int.from_bytes(nonce, "big")
+        pending = Pending(
+            tx_hash=signed.hash,
+            fee_cap=int.from_bytes(fee_cap, "big"),
+            tip=int.from_bytes(tip, "big"),
+            gas_limit=int.from_bytes(gas_limit, "big"),
+            value=int.from_bytes(value, "big"),
+            blobs=abi_decode(["bytes[]"], data[4:])[0],
+        )
+        if number < self.nonce:
+            raise SendRefused(Refusal.NONCE_TOO_LOW, "nonce too low")
+        if pending.fee_cap < self.base_fee:
+            raise SendRefused(Refusal.UNDERPRICED, "max fee per gas less than block base fee")
+        if pending.gas_limit * pending.fee_cap + pending.value > self.balance:
+            raise SendRefused(Refusal.INSUFFICIENT_FUNDS, "insufficient funds for gas * price + value")
+        known = self.pool.get(number)
+        if known is not None and known.tx_hash != signed.hash and not _outbids(pending, known):
+            raise SendRefused(Refusal.REPLACEMENT_UNDERPRICED, "replacement transaction underpriced")
+        self.pool[number] = pending
+
+    def _execute(self, pending: Pending) -> Receipt:
+        updates = [accumulator.decode(blob) for blob in pending.blobs]
+        messages = [(feed_id, price) for update in updates for feed_id, price in update.prices.items()]
+        first_writes = sum(feed_id not in self.prices for feed_id, _ in messages)
+        signatures = updates[0].signature_count if updates else 1
+        gas = model(PushShape(len(messages), first_writes, len(updates), signatures))
+        paid = pending.value >= self.fee_per_message * len(messages)
+        succeeded = paid and not self.reverting and gas <= pending.gas_limit
+        gas_price = Wei(min(pending.fee_cap, self.base_fee + pending.tip))
+        writes = tuple(
+            self._write(feed_id, price) for feed_id, price in messages if succeeded and self._newer(feed_id, price)
+        )
+        used = Gas(min(gas, pending.gas_limit))
+        self.balance -= used * gas_price + (pending.value if succeeded else 0)
+        return Receipt(
+            tx_hash=pending.tx_hash,
+            block_number=self.block,
+            block_hash=keccak(self.block.to_bytes(8, "big")),
+            succeeded=succeeded,
+            gas_used=used,
+            effective_gas_price=gas_price,
+            l1_fee=Wei(0),
+            writes=writes,
+        )
+
+    def _newer(self, feed_id: FeedId, price: Price) -> bool:
+        return feed_id not in self.prices or price.publish_time > self.prices[feed_id].publish_time
+
+    def _write(self, feed_id: FeedId, price: Price) -> FeedWrite:
+        self.prices[feed_id] = price
+        return FeedWrite(feed_id, price.publish_time, price.price, price.conf)
+
+
+def _outbids(new: Pending, old: Pending) -> bool:
+    return new.fee_cap * 10 >= old.fee_cap * 11 and new.tip * 10 >= old.tip * 11

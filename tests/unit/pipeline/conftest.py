@@ -1,0 +1,94 @@
+"""A network on a fake chain, in virtual time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+import pytest
+
+from keeper.domain.events import Event, PushFinished, PushPlanned
+from keeper.domain.policy import Deviation, Early, FeedPolicy, Staleness
+from keeper.domain.transaction import Outcome
+from keeper.domain.units import FeedId, Ppm
+from keeper.pipeline.debounce import DebounceMode
+from keeper.pipeline.network import Network, NetworkConfig
+from keeper.pipeline.submitter import RetryPolicy, Target
+from keeper.signing.raw_key import RawKeySigner
+from tests.support.chain import FakeChain
+from tests.support.clock import LoopClock
+from tests.support.market import FEEDS, Market
+
+AnyEvent = TypeVar("AnyEvent", bound=Event)
+
+POLICY = FeedPolicy(
+    rules=(Deviation(Ppm(1000)), Staleness(60)),
+    early=Early.NEVER,
+    max_source_age_s=60,
+)
+TARGET = Target(network="test", chain_id=31337, contract=bytes(range(20)))
+CONFIG = NetworkConfig(
+    target=TARGET,
+    aliases={},
+    policies=dict.fromkeys(FEEDS[:2], POLICY),
+    debounce_s=1.0,
+    debounce_mode=DebounceMode.LEADING,
+    force_interval_s=10_000.0,
+    poll_interval_s=10_000.0,
+    retry=RetryPolicy(attempts=3, delay_s=5.0, late_after_s=15.0),
+    dry_run=False,
+)
+
+
+@dataclass
+class Bench:
+    """The network under test with everything around it."""
+
+    network: Network
+    chain: FakeChain
+    market: Market
+    events: list[Event] = field(default_factory=list)
+
+    def publish(self, **prices: int) -> None:
+        self.network.take(self.market.event(prices))
+
+    def told(self, kind: type[AnyEvent]) -> list[AnyEvent]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def outcomes(self) -> list[Outcome]:
+        return [finished.outcome for finished in self.told(PushFinished)]
+
+    def pushed(self) -> list[tuple[FeedId, ...]]:
+        return [tuple(feed_id for feed_id, _ in planned.feeds) for planned in self.told(PushPlanned)]
+
+
+Start = Callable[..., AbstractAsyncContextManager[Bench]]
+
+
+@pytest.fixture
+def start() -> Start:
+    """Run a network until the block ends; keywords change its config, `chain` its chain."""
+
+    @asynccontextmanager
+    async def running(*, chain: FakeChain | None = None, **changes: Any) -> AsyncIterator[Bench]:
+        fake = chain or FakeChain()
+        events: list[Event] = []
+        network = Network(
+            config=replace(CONFIG, **changes),
+            chain=fake,
+            signer=RawKeySigner(bytes(31) + b"\x01"),
+            clock=LoopClock(),
+            emit=events.append,
+        )
+        task = asyncio.create_task(network.run())
+        try:
+            yield Bench(network, fake, Market(), events)
+        finally:
+            network.stop()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            if not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+
+    return running
