@@ -55,6 +55,7 @@ class FeedStatus:
 
     feed_id: FeedId
     alias: str
+    """Names one feed of the network; the id itself where none was given."""
     source: Price | None
     on_chain: Price | None
     deviation_ppm: int | None

@@ -1,0 +1,154 @@
+"""Whether the keeper is well, component by component, and why not.
+
+Sources stand in for one another, and so do the RPC endpoints of a network: one of several that is down degrades the
+keeper, the last one makes it unhealthy. Networks do not stand in for one another. What feeds are worth pushing plays no
+part: the prices of a closed market stand still, and that is no illness.
+"""
+
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+
+import msgspec
+
+from keeper.domain.status import EndpointStatus, KeeperStatus, NetworkStatus, SourceState, SourceStatus
+
+MAX_EVENT_AGE_S = 30
+"""A source whose last event is older delivers nothing, whatever its connection says."""
+MAX_CONSECUTIVE_FAILURES = 5
+"""From this many failed pushes in a row on it is no bad luck."""
+
+
+class Level(StrEnum):
+    """How a component does, or the keeper as a whole."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    UNHEALTHY = "unhealthy"
+
+
+class Component(msgspec.Struct, frozen=True):
+    """One component: `source:NAME`, `network:NAME`, `rpc:NETWORK/ENDPOINT` or `keeper`."""
+
+    status: Level
+    why: str
+
+
+class Health(msgspec.Struct, frozen=True):
+    """The answer of /health."""
+
+    status: Level
+    version: str
+    uptime_s: float
+    consecutive_failures: int
+    """Pushes that failed in a row, on the network that has most of them."""
+    components: dict[str, Component]
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """The answer of /health/ready."""
+
+    ready: bool
+    why: list[str]
+    """What is missing; empty when ready."""
+
+
+_SEVERITY = (Level.HEALTHY, Level.DEGRADED, Level.UNHEALTHY)
+_STATES = {
+    SourceState.CONNECTING: "is connecting",
+    SourceState.STREAMING: "streams",
+    SourceState.POLLING: "is polled, no stream is open",
+    SourceState.SILENT: "is connected, but no event comes",
+    SourceState.UNAUTHORIZED: "refuses the API key",
+    SourceState.NOT_ENTITLED: "does not entitle the API key to the feeds",
+    SourceState.UNKNOWN_FEEDS: "does not know the feeds",
+    SourceState.RATE_LIMITED: "limits our requests",
+    SourceState.DOWN: "cannot be reached",
+}
+
+
+def health(status: KeeperStatus) -> Health:
+    """The health of every component, and of the whole."""
+    sources = {f"source:{source.name}": _source(source, status.now) for source in status.sources}
+    components = dict(sources)
+    verdicts = [_redundant(list(sources.values()))]
+    for network in status.networks:
+        endpoints = {f"rpc:{network.name}/{endpoint.name}": _endpoint(endpoint) for endpoint in network.endpoints}
+        itself = _network(network)
+        components |= {f"network:{network.name}": itself, **endpoints}
+        verdicts += [itself.status, _redundant(list(endpoints.values()))]
+    if status.stopping:
+        components["keeper"] = Component(Level.DEGRADED, "is shutting down")
+        verdicts.append(Level.DEGRADED)
+    return Health(
+        status=_worst(verdicts),
+        version=status.version,
+        uptime_s=round(status.now - status.started_at, 3),
+        consecutive_failures=max((network.consecutive_failures for network in status.networks), default=0),
+        components=components,
+    )
+
+
+def readiness(status: KeeperStatus) -> Readiness:
+    """Whether traffic may rely on the keeper: every network was read, and a source has delivered."""
+    missing = list(_missing(status))
+    return Readiness(ready=not missing, why=missing)
+
+
+def _missing(status: KeeperStatus) -> Iterator[str]:
+    if status.stopping:
+        yield "the keeper is shutting down"
+    if not any(source.last_event_at is not None for source in status.sources):
+        yield "no source has delivered a price yet"
+    for network in status.networks:
+        if not network.ready:
+            yield f"network {network.name} {_unread(network)}"
+
+
+def _source(source: SourceStatus, now: float) -> Component:
+    detail = f": {source.detail}" if source.detail else ""
+    why = f"{_STATES[source.state]}{detail}"
+    if source.state not in {SourceState.STREAMING, SourceState.POLLING}:
+        return Component(Level.UNHEALTHY, why)
+    if source.last_event_at is None:
+        return Component(Level.UNHEALTHY, f"has delivered no price yet{detail}")
+    age = now - source.last_event_at
+    if age > MAX_EVENT_AGE_S:
+        return Component(Level.UNHEALTHY, f"has delivered no price for {age:.0f} s{detail}")
+    return Component(Level.HEALTHY if source.state is SourceState.STREAMING else Level.DEGRADED, why)
+
+
+def _network(network: NetworkStatus) -> Component:
+    if not network.ready:
+        return Component(Level.UNHEALTHY, _unread(network))
+    failures = network.consecutive_failures
+    if failures:
+        level = Level.UNHEALTHY if failures >= MAX_CONSECUTIVE_FAILURES else Level.DEGRADED
+        detail = f": {network.detail}" if network.detail else ""
+        return Component(level, f"failed pushes in a row: {failures}{detail}")
+    if network.balance == 0 and not network.dry_run:
+        return Component(Level.DEGRADED, f"cannot pay: send coins to {network.account}")
+    if network.detail:
+        return Component(Level.DEGRADED, network.detail)
+    return Component(Level.HEALTHY, "is kept fresh" if not network.dry_run else "is watched only: dry run")
+
+
+def _unread(network: NetworkStatus) -> str:
+    return f"is not ready: {network.detail or 'the chain was not read yet'}"
+
+
+def _endpoint(endpoint: EndpointStatus) -> Component:
+    if endpoint.healthy:
+        return Component(Level.HEALTHY, "answers")
+    return Component(Level.UNHEALTHY, endpoint.detail or "does not answer")
+
+
+def _redundant(components: Sequence[Component]) -> Level:
+    """The level of components any one of which suffices."""
+    levels = {component.status for component in components}
+    if levels <= {Level.UNHEALTHY}:
+        return Level.UNHEALTHY
+    return Level.HEALTHY if levels == {Level.HEALTHY} else Level.DEGRADED
+
+
+def _worst(levels: Sequence[Level]) -> Level:
+    return max(levels, key=_SEVERITY.index)

@@ -1,0 +1,198 @@
+"""Metrics that are values of the state: rendered from one snapshot, so that they agree with each other and /status."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from keeper.domain.price import Price, usable
+from keeper.domain.status import FeedStatus, KeeperStatus, NetworkStatus, SourceState, SourceStatus
+from keeper.domain.transaction import Outcome
+from keeper.server.exposition import Family, Kind, Sample, labels
+from keeper.server.pacing import paced
+
+T = TypeVar("T")
+
+_PPM_PER_PERCENT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Measure(Generic[T]):
+    """One number of a subject at a time; None where there is nothing to tell."""
+
+    name: str
+    kind: Kind
+    help: str
+    of: Callable[[T, float], float | None]
+
+    def family(self, subjects: Sequence[tuple[str, T]], now: float) -> Family:
+        """The samples of labelled subjects."""
+        samples = ((labelled, self.of(subject, now)) for labelled, subject in subjects)
+        return Family(
+            self.name, self.kind, self.help, ((labelled, value) for labelled, value in samples if value is not None)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown(Generic[T]):
+    """Numbers of a subject by one more label."""
+
+    name: str
+    kind: Kind
+    help: str
+    label: str
+    of: Callable[[T], Mapping[str, float]]
+
+    def family(self, subjects: Sequence[tuple[str, T]]) -> Family:
+        """The samples of labelled subjects."""
+        return Family(self.name, self.kind, self.help, self._samples(subjects))
+
+    def _samples(self, subjects: Sequence[tuple[str, T]]) -> Iterator[Sample]:
+        for labelled, subject in subjects:
+            for key, value in self.of(subject).items():
+                yield f"{labelled},{labels(**{self.label: key})}", value
+
+
+def _float(price: Price | None) -> float | None:
+    return float(f"{price.price}e{price.expo}") if price is not None and usable(price) else None
+
+
+def _age(price: Price | None, now: float) -> float | None:
+    return None if price is None else now - price.publish_time
+
+
+SOURCE_MEASURES: tuple[Measure[SourceStatus], ...] = (
+    Measure(
+        "sse_connection_status",
+        "gauge",
+        "Whether a price stream is open and delivers events (1) or not (0).",
+        lambda source, _: int(source.connected),
+    ),
+    Measure(
+        "keeper_source_last_event_age_seconds",
+        "gauge",
+        "Time since the last price event of a source, streamed or polled.",
+        lambda source, now: None if source.last_event_at is None else now - source.last_event_at,
+    ),
+    Measure("keeper_source_events_total", "counter", "Price events of a source.", lambda source, _: source.events),
+    Measure(
+        "keeper_source_reconnects_total",
+        "counter",
+        "Times a price stream was opened again.",
+        lambda source, _: source.reconnects,
+    ),
+)
+SOURCE_BREAKDOWNS: tuple[Breakdown[SourceStatus], ...] = (
+    Breakdown(
+        "keeper_source_state",
+        "gauge",
+        "1 for the state a source is in, 0 for all others.",
+        "state",
+        lambda source: {state.value: int(state is source.state) for state in SourceState},
+    ),
+)
+NETWORK_MEASURES: tuple[Measure[NetworkStatus], ...] = (
+    Measure(
+        "keeper_ready",
+        "gauge",
+        "Whether the chain was read and prices flow (1) or not (0).",
+        lambda network, _: int(network.ready),
+    ),
+    Measure(
+        "keeper_dry_run",
+        "gauge",
+        "Whether pushes are only decided (1) or sent (0).",
+        lambda network, _: int(network.dry_run),
+    ),
+    Measure("keeper_block_number", "gauge", "The block of the last read.", lambda network, _: network.block),
+    Measure("keeper_balance_wei", "gauge", "Balance of the account.", lambda network, _: network.balance),
+    Measure("keeper_nonce", "gauge", "The next nonce to be used.", lambda network, _: network.nonce),
+    Measure("keeper_in_flight", "gauge", "Pushes sent and not yet resolved.", lambda network, _: network.in_flight),
+    Measure(
+        "keeper_consecutive_failures",
+        "gauge",
+        "Pushes that failed in a row until now.",
+        lambda network, _: network.consecutive_failures,
+    ),
+    Measure(
+        "keeper_last_push_timestamp_seconds",
+        "gauge",
+        "Unix time of the last push.",
+        lambda network, _: network.last_push_at,
+    ),
+)
+NETWORK_BREAKDOWNS: tuple[Breakdown[NetworkStatus], ...] = (
+    Breakdown(
+        "price_updates_total",
+        "counter",
+        "Pushes by how they ended; only confirmed ones wrote something.",
+        "outcome",
+        lambda network: {outcome.value: network.pushes.get(outcome, 0) for outcome in Outcome},
+    ),
+    Breakdown(
+        "keeper_spent_wei_total",
+        "counter",
+        "What pushes took from the account.",
+        "kind",
+        lambda network: {"gas": network.spent_gas, "update_fee": network.spent_update_fees},
+    ),
+    Breakdown(
+        "keeper_rpc_requests_total",
+        "counter",
+        "JSON-RPC requests by method.",
+        "method",
+        lambda network: network.rpc_calls,
+    ),
+    Breakdown(
+        "keeper_rpc_endpoint_up",
+        "gauge",
+        "Whether an RPC endpoint is healthy (1) or not (0).",
+        "endpoint",
+        lambda network: {endpoint.name: int(endpoint.healthy) for endpoint in network.endpoints},
+    ),
+)
+FEED_MEASURES: tuple[Measure[FeedStatus], ...] = (
+    Measure(
+        "price_change_percent",
+        "gauge",
+        "Deviation of the source price from the on-chain price.",
+        lambda feed, _: None if feed.deviation_ppm is None else feed.deviation_ppm / _PPM_PER_PERCENT,
+    ),
+    Measure(
+        "last_update_age_seconds",
+        "gauge",
+        "Age of the on-chain price by the wall clock.",
+        lambda feed, now: _age(feed.on_chain, now),
+    ),
+    Measure(
+        "keeper_source_price_age_seconds",
+        "gauge",
+        "Age of the source price by the wall clock; it grows while a market is closed.",
+        lambda feed, now: _age(feed.source, now),
+    ),
+    Measure("keeper_source_price", "gauge", "The source price.", lambda feed, _: _float(feed.source)),
+    Measure("keeper_on_chain_price", "gauge", "The on-chain price.", lambda feed, _: _float(feed.on_chain)),
+)
+
+
+async def state_families(status: KeeperStatus) -> list[Family]:
+    """Every family, its samples still to be computed."""
+    now = status.now
+    sources = [(labels(source=source.name), source) for source in status.sources]
+    networks = [(labels(network=network.name), network) for network in status.networks]
+    feeds = await paced(
+        (labels(network=network.name, feed=feed.alias), feed) for network in status.networks for feed in network.feeds
+    )
+    return [
+        Family("keeper_build_info", "gauge", "The version.", [(labels(version=status.version), 1)]),
+        Family("keeper_network_info", "gauge", "Chain, contract and account.", map(_network_info, status.networks)),
+        *(measure.family(sources, now) for measure in SOURCE_MEASURES),
+        *(breakdown.family(sources) for breakdown in SOURCE_BREAKDOWNS),
+        *(measure.family(networks, now) for measure in NETWORK_MEASURES),
+        *(breakdown.family(networks) for breakdown in NETWORK_BREAKDOWNS),
+        *(measure.family(feeds, now) for measure in FEED_MEASURES),
+    ]
+
+
+def _network_info(network: NetworkStatus) -> Sample:
+    chain_id = str(network.chain_id)
+    return labels(network=network.name, chain_id=chain_id, contract=network.contract, account=network.account), 1

@@ -1,0 +1,124 @@
+"""From the keeper's state to the answer of /status."""
+
+from keeper.domain.price import Price
+from keeper.domain.status import EndpointStatus, FeedStatus, KeeperStatus, NetworkStatus, SourceStatus
+from keeper.domain.transaction import Outcome
+from keeper.server.decimals import decimal_text, native_text
+from keeper.server.health import Level, health
+from keeper.server.pacing import paced
+from keeper.server.views import (
+    Amount,
+    EndpointView,
+    FeedView,
+    LastPush,
+    NetworkView,
+    PriceView,
+    SourceView,
+    Spent,
+    StatusView,
+)
+
+_PPM_AS_PERCENT = -4
+
+
+async def status_view(status: KeeperStatus) -> StatusView:
+    """The state as it is shown; the event loop turns while feeds are many."""
+    overall = health(status)
+    return StatusView(
+        version=status.version,
+        now=_rounded(status.now),
+        started_at=_rounded(status.started_at),
+        uptime_s=overall.uptime_s,
+        dry_run=all(network.dry_run for network in status.networks),
+        stopping=status.stopping,
+        health=overall.status,
+        problems={name: part.why for name, part in overall.components.items() if part.status is not Level.HEALTHY},
+        sources=[_source(source, status.now) for source in status.sources],
+        networks=[await _network(network, status.now) for network in status.networks],
+    )
+
+
+def _source(source: SourceStatus, now: float) -> SourceView:
+    return SourceView(
+        name=source.name,
+        state=source.state,
+        connected=source.connected,
+        detail=source.detail,
+        last_event_at=_optional(source.last_event_at),
+        last_event_age_s=None if source.last_event_at is None else _rounded(now - source.last_event_at),
+        events=source.events,
+        reconnects=source.reconnects,
+    )
+
+
+async def _network(network: NetworkStatus, now: float) -> NetworkView:
+    return NetworkView(
+        name=network.name,
+        chain_id=network.chain_id,
+        contract=network.contract,
+        account=network.account,
+        dry_run=network.dry_run,
+        ready=network.ready,
+        detail=network.detail,
+        block=network.block,
+        balance=None if network.balance is None else _amount(network.balance),
+        nonce=network.nonce,
+        in_flight=network.in_flight,
+        consecutive_failures=network.consecutive_failures,
+        pushes={outcome.value: network.pushes.get(outcome, 0) for outcome in Outcome},
+        spent=Spent(
+            gas=_amount(network.spent_gas),
+            update_fees=_amount(network.spent_update_fees),
+            total=_amount(network.spent_gas + network.spent_update_fees),
+        ),
+        last_push_at=_optional(network.last_push_at),
+        endpoints=[_endpoint(endpoint) for endpoint in network.endpoints],
+        rpc_calls=dict(network.rpc_calls),
+        feeds=await paced(_feed(feed, now) for feed in network.feeds),
+    )
+
+
+def _endpoint(endpoint: EndpointStatus) -> EndpointView:
+    return EndpointView(name=endpoint.name, healthy=endpoint.healthy, detail=endpoint.detail)
+
+
+def _feed(feed: FeedStatus, now: float) -> FeedView:
+    on_chain = _price(feed.on_chain, now)
+    return FeedView(
+        id=feed.feed_id,
+        alias=feed.alias,
+        source=_price(feed.source, now),
+        on_chain=on_chain,
+        deviation_percent=None if feed.deviation_ppm is None else decimal_text(feed.deviation_ppm, _PPM_AS_PERCENT),
+        age_s=None if on_chain is None else on_chain.age_s,
+        verdict=feed.judgement.verdict,
+        reason=feed.judgement.reason,
+        last_push=None
+        if feed.last_push_at is None
+        else LastPush(at=_rounded(feed.last_push_at), outcome=feed.last_push_outcome),
+    )
+
+
+def _price(price: Price | None, now: float) -> PriceView | None:
+    if price is None:
+        return None
+    return PriceView(
+        price=str(price.price),
+        conf=str(price.conf),
+        expo=price.expo,
+        value=decimal_text(price.price, price.expo),
+        publish_time=price.publish_time,
+        age_s=_rounded(now - price.publish_time),
+    )
+
+
+def _amount(wei: int) -> Amount:
+    return Amount(wei=str(wei), native=native_text(wei))
+
+
+def _rounded(seconds: float) -> float:
+    return round(seconds, 3)
+
+
+def _optional(seconds: float | None) -> float | None:
+    return None if seconds is None else _rounded(seconds)

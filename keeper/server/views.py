@@ -1,0 +1,129 @@
+"""The shape of /status. Keys are stable: new ones may come, none changes its meaning.
+
+Times are Unix seconds, `*_s` are seconds. Amounts, prices and deviations are strings, exact to the last digit. Feeds and
+their parts, of which there may be thousands, are kept from the garbage collector: its pauses are the event loop's.
+"""
+
+import msgspec
+
+from keeper.domain.policy import Reason, Verdict
+from keeper.domain.status import SourceState
+from keeper.domain.transaction import Outcome
+from keeper.server.health import Level
+
+
+class Amount(msgspec.Struct, frozen=True):
+    """An amount of the chain's coin."""
+
+    wei: str
+    native: str
+    """The same as a decimal number of whole coins."""
+
+
+class PriceView(msgspec.Struct, frozen=True, gc=False):
+    """One price: `price` and `conf` are integers to be multiplied by 10**expo."""
+
+    price: str
+    conf: str
+    expo: int
+    value: str
+    """The price as a decimal number."""
+    publish_time: int
+    age_s: float
+    """By the wall clock."""
+
+
+class LastPush(msgspec.Struct, frozen=True, gc=False):
+    """The last push of ours with the feed in it, and how it ended."""
+
+    at: float
+    outcome: Outcome | None
+
+
+class FeedView(msgspec.Struct, frozen=True, gc=False):
+    """One feed on one network."""
+
+    id: str
+    alias: str
+    source: PriceView | None
+    on_chain: PriceView | None
+    """None for a feed that was never pushed."""
+    deviation_percent: str | None
+    """Of the source price from the on-chain price, without sign."""
+    age_s: float | None
+    """Of the on-chain price, by the wall clock."""
+    verdict: Verdict
+    reason: Reason
+    last_push: LastPush | None
+
+
+class EndpointView(msgspec.Struct, frozen=True):
+    """One RPC endpoint, by name."""
+
+    name: str
+    healthy: bool
+    detail: str
+
+
+class Spent(msgspec.Struct, frozen=True):
+    """What the pushes since the start took from the account."""
+
+    gas: Amount
+    update_fees: Amount
+    total: Amount
+
+
+class NetworkView(msgspec.Struct, frozen=True):
+    """One network."""
+
+    name: str
+    chain_id: int
+    contract: str
+    account: str
+    dry_run: bool
+    ready: bool
+    detail: str
+    block: int | None
+    balance: Amount | None
+    nonce: int | None
+    """The next one to be used."""
+    in_flight: int
+    consecutive_failures: int
+    pushes: dict[str, int]
+    """By outcome; every outcome has its key."""
+    spent: Spent
+    last_push_at: float | None
+    endpoints: list[EndpointView]
+    rpc_calls: dict[str, int]
+    """JSON-RPC requests by method since the start."""
+    feeds: list[FeedView]
+
+
+class SourceView(msgspec.Struct, frozen=True):
+    """One price source."""
+
+    name: str
+    state: SourceState
+    connected: bool
+    detail: str
+    last_event_at: float | None
+    last_event_age_s: float | None
+    events: int
+    reconnects: int
+
+
+class StatusView(msgspec.Struct, frozen=True):
+    """The whole process."""
+
+    version: str
+    now: float
+    started_at: float
+    uptime_s: float
+    dry_run: bool
+    """Whether no network sends anything."""
+    stopping: bool
+    health: Level
+    problems: dict[str, str]
+    """Every component that is not healthy, and why."""
+    sources: list[SourceView]
+    networks: list[NetworkView]

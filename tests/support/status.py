@@ -1,0 +1,100 @@
+"""A keeper that is well, to be changed where a test wants it otherwise."""
+
+from dataclasses import replace
+
+from keeper.domain.policy import DUE, HELD, Reason
+from keeper.domain.price import Price
+from keeper.domain.status import EndpointStatus, FeedStatus, KeeperStatus, NetworkStatus, SourceState, SourceStatus
+from keeper.domain.transaction import Outcome
+from keeper.domain.units import FeedId, Wei
+
+NOW = 1_760_000_000.25
+ACCOUNT = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
+CONTRACT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+
+
+def feed_id(number: int) -> FeedId:
+    """A feed id that is like no other."""
+    return FeedId(f"{number:064x}")
+
+
+BTC = FeedStatus(
+    feed_id=feed_id(1),
+    alias="BTC/USD",
+    source=Price(price=6_140_993_501_000, conf=3_287_868_567, expo=-8, publish_time=1_759_999_999),
+    on_chain=Price(price=6_134_859_000_000, conf=3_100_000_000, expo=-8, publish_time=1_759_999_988),
+    deviation_ppm=999,
+    judgement=DUE[Reason.DEVIATION],
+    last_push_at=1_759_999_988.75,
+    last_push_outcome=Outcome.CONFIRMED,
+)
+NEW_FEED = FeedStatus(
+    feed_id=feed_id(2),
+    alias="NEW/USD",
+    source=None,
+    on_chain=None,
+    deviation_ppm=None,
+    judgement=HELD[Reason.NO_SOURCE_PRICE],
+    last_push_at=None,
+    last_push_outcome=None,
+)
+SOURCE = SourceStatus(
+    name="hermes",
+    state=SourceState.STREAMING,
+    connected=True,
+    detail="",
+    last_event_at=NOW - 0.25,
+    events=4_321,
+    reconnects=2,
+)
+NETWORK = NetworkStatus(
+    name="devnet",
+    chain_id=31_337,
+    contract=CONTRACT,
+    account=ACCOUNT,
+    dry_run=False,
+    ready=True,
+    detail="",
+    block=77,
+    balance=Wei(1_500_000_000_000_000_000),
+    nonce=12,
+    in_flight=1,
+    consecutive_failures=0,
+    pushes={Outcome.CONFIRMED: 10, Outcome.NOTHING_NEWER: 1},
+    spent_gas=Wei(123_456_789_000_000),
+    spent_update_fees=Wei(11),
+    last_push_at=NOW - 11.5,
+    endpoints=(EndpointStatus("rpc-1", healthy=True, detail=""), EndpointStatus("rpc-2", healthy=True, detail="")),
+    rpc_calls={"eth_sendRawTransaction": 11, "eth_call": 3},
+    feeds=(BTC, NEW_FEED),
+)
+KEEPER = KeeperStatus(
+    version="0.1.0", started_at=NOW - 3_600, now=NOW, stopping=False, sources=(SOURCE,), networks=(NETWORK,)
+)
+
+
+def with_source(**changes: object) -> KeeperStatus:
+    """KEEPER with its source changed."""
+    return replace(KEEPER, sources=(replace(SOURCE, **changes),))  # type: ignore[arg-type]  # any field
+
+
+def with_network(**changes: object) -> KeeperStatus:
+    """KEEPER with its network changed."""
+    return replace(KEEPER, networks=(replace(NETWORK, **changes),))  # type: ignore[arg-type]  # any field
+
+
+def with_feeds(count: int) -> KeeperStatus:
+    """KEEPER with this many feeds, all alive."""
+    return with_network(
+        feeds=tuple(replace(BTC, feed_id=feed_id(number), alias=f"FEED{number}/USD") for number in range(count))
+    )
+
+
+class Watched:
+    """An Observed whose state the test sets."""
+
+    def __init__(self, current: KeeperStatus = KEEPER) -> None:
+        self.current = current
+
+    def status(self) -> KeeperStatus:
+        return self.current

@@ -1,0 +1,163 @@
+"""The document of /status."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+
+from keeper.domain.price import Price
+from keeper.domain.status import KeeperStatus, SourceState
+from keeper.server.status import status_view
+from keeper.server.views import StatusView
+from tests.support.status import ACCOUNT, BTC, CONTRACT, KEEPER, NOW, feed_id, with_feeds, with_network, with_source
+
+
+async def document(status: KeeperStatus = KEEPER) -> dict[str, Any]:
+    body: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(await status_view(status)))
+    return body
+
+
+async def test_tells_of_the_process() -> None:
+    told = await document()
+    del told["sources"], told["networks"]
+    assert told == {
+        "version": "0.1.0",
+        "now": NOW,
+        "started_at": NOW - 3_600,
+        "uptime_s": 3_600,
+        "dry_run": False,
+        "stopping": False,
+        "health": "healthy",
+        "problems": {},
+    }
+
+
+async def test_tells_of_each_source() -> None:
+    assert (await document())["sources"] == [
+        {
+            "name": "hermes",
+            "state": "streaming",
+            "connected": True,
+            "detail": "",
+            "last_event_at": NOW - 0.25,
+            "last_event_age_s": 0.25,
+            "events": 4_321,
+            "reconnects": 2,
+        }
+    ]
+
+
+async def test_tells_of_each_network() -> None:
+    (network,) = (await document())["networks"]
+    del network["feeds"]
+    assert network == {
+        "name": "devnet",
+        "chain_id": 31_337,
+        "contract": CONTRACT,
+        "account": ACCOUNT,
+        "dry_run": False,
+        "ready": True,
+        "detail": "",
+        "block": 77,
+        "balance": {"wei": "1500000000000000000", "native": "1.5"},
+        "nonce": 12,
+        "in_flight": 1,
+        "consecutive_failures": 0,
+        "pushes": {
+            "confirmed": 10,
+            "nothing_newer": 1,
+            "reverted": 0,
+            "dropped": 0,
+            "superseded": 0,
+            "unresolved": 0,
+            "failed": 0,
+        },
+        "spent": {
+            "gas": {"wei": "123456789000000", "native": "0.000123456789"},
+            "update_fees": {"wei": "11", "native": "0.000000000000000011"},
+            "total": {"wei": "123456789000011", "native": "0.000123456789000011"},
+        },
+        "last_push_at": NOW - 11.5,
+        "endpoints": [
+            {"name": "rpc-1", "healthy": True, "detail": ""},
+            {"name": "rpc-2", "healthy": True, "detail": ""},
+        ],
+        "rpc_calls": {"eth_sendRawTransaction": 11, "eth_call": 3},
+    }
+
+
+async def test_tells_of_each_feed() -> None:
+    bitcoin, new = (await document())["networks"][0]["feeds"]
+    assert bitcoin == {
+        "id": feed_id(1),
+        "alias": "BTC/USD",
+        "source": {
+            "price": "6140993501000",
+            "conf": "3287868567",
+            "expo": -8,
+            "value": "61409.93501000",
+            "publish_time": 1_759_999_999,
+            "age_s": 1.25,
+        },
+        "on_chain": {
+            "price": "6134859000000",
+            "conf": "3100000000",
+            "expo": -8,
+            "value": "61348.59000000",
+            "publish_time": 1_759_999_988,
+            "age_s": 12.25,
+        },
+        "deviation_percent": "0.0999",
+        "age_s": 12.25,
+        "verdict": "due",
+        "reason": "deviation",
+        "last_push": {"at": 1_759_999_988.75, "outcome": "confirmed"},
+    }
+    assert new == {
+        "id": feed_id(2),
+        "alias": "NEW/USD",
+        "source": None,
+        "on_chain": None,
+        "deviation_percent": None,
+        "age_s": None,
+        "verdict": "hold",
+        "reason": "no_source_price",
+        "last_push": None,
+    }
+
+
+@pytest.mark.parametrize("expo", [2**31 - 1, -(2**31)])
+async def test_survives_a_hostile_exponent(expo: int) -> None:
+    feed = replace(BTC, source=Price(price=2**63 - 1, conf=0, expo=expo, publish_time=2**63 - 1), deviation_ppm=None)
+    (network,) = (await document(with_network(feeds=(feed,))))["networks"]
+    assert network["feeds"][0]["source"]["value"] == f"9223372036854775807e{expo}"
+
+
+async def test_names_the_components_that_are_not_healthy() -> None:
+    told = await document(with_source(state=SourceState.POLLING, connected=False, detail="connection refused"))
+    assert told["health"] == "degraded"
+    assert told["problems"] == {"source:hermes": "is polled, no stream is open: connection refused"}
+
+
+async def test_tells_nothing_of_a_chain_that_was_not_read() -> None:
+    told = await document(
+        with_network(ready=False, block=None, balance=None, nonce=None, last_push_at=None, endpoints=(), feeds=())
+    )
+    (network,) = told["networks"]
+    assert (network["block"], network["balance"], network["nonce"], network["last_push_at"]) == (None,) * 4
+
+
+async def test_can_be_read_back() -> None:
+    view = await status_view(KEEPER)
+    assert msgspec.json.decode(msgspec.json.encode(view), type=StatusView) == view
+
+
+async def test_lets_the_event_loop_turn_while_feeds_are_many() -> None:
+    turns = 0
+    rendering = asyncio.create_task(status_view(with_feeds(2_000)))
+    while not rendering.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns >= 2_000 / 50
