@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from keeper.domain.errors import UsageError
-from keeper.domain.units import MILLION, Ppm
+from keeper.domain.units import MILLION
 from keeper.lab.hermes.signers import DEVNET_SIGNER_KEY
 from keeper.lab.hermes.updates import PYTHNET, Emitter
 
@@ -21,7 +21,7 @@ class SimulatorConfig:
     interval_ms: int = NOMINAL_INTERVAL_MS
     """0: nothing is sent until `publish()` is called."""
     seed: int = 0
-    volatility_ppm: Ppm = Ppm(50)
+    volatility_ppm: int = 50
     """Standard deviation of each walk's step."""
     recordings: Mapping[str, Path] = field(default_factory=dict)
     """Feeds, by symbol or id, that replay a CSV file instead of walking."""

@@ -6,7 +6,6 @@ from typing import Annotated, Literal, get_args
 import msgspec
 
 from keeper.domain.errors import UsageError
-from keeper.domain.units import Ppm
 from keeper.lab.hermes.faults import Refusal, Routes, Throttle
 from keeper.lab.hermes.garbage import Garbage
 from keeper.lab.hermes.limits import RateLimit
@@ -52,7 +51,7 @@ class _Volatility(_Action, tag="volatility"):
     feeds: list[str] | None = None
 
     def apply(self, publisher: Publisher) -> None:
-        publisher.market.set_volatility(Ppm(self.ppm), self.feeds)
+        publisher.market.set_volatility(self.ppm, self.feeds)
 
 
 class _Drop(_Action, tag="drop"):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from keeper.domain.errors import UsageError
-from keeper.domain.units import FeedId, Ppm
+from keeper.domain.units import FeedId
 from keeper.lab.hermes.config import NOMINAL_INTERVAL_MS, SimulatorConfig
 from keeper.lab.hermes.feeds import Catalogue, Feed
 from keeper.lab.hermes.prices import MAX_PRICE, PriceModel, Quote, RandomWalk, Replay, quote_at
@@ -100,7 +100,7 @@ class Market:
         """The feeds by symbol or id, or all; raises UsageError where there is none of that name."""
         return self.feeds if names is None else [self.find(name) for name in names]
 
-    def set_volatility(self, volatility_ppm: Ppm, names: Sequence[str] | None = None) -> None:
+    def set_volatility(self, volatility_ppm: int, names: Sequence[str] | None = None) -> None:
         """Change the step of these walks, or of all; raises UsageError for a feed that replays a file."""
         states = self.select(names)
         walks = [state.model for state in states if isinstance(state.model, RandomWalk)]
