@@ -27,8 +27,23 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Show the status, once or until interrupted."""
-    asyncio.run(_show(args.url.rstrip("/"), once=args.once, as_json=args.json))
+    asyncio.run(_show(_address(args.url), once=args.once, as_json=args.json))
     return 0
+
+
+def _address(url: str) -> str:
+    from urllib.parse import urlsplit
+
+    from keeper.domain.errors import UsageError
+
+    try:
+        parts = urlsplit(url)
+        fine = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        fine = False
+    if not fine:
+        raise UsageError(f"{url} is no address of a keeper: something like {DEFAULT_URL} is wanted")
+    return url.rstrip("/")
 
 
 async def _show(url: str, *, once: bool, as_json: bool) -> None:
@@ -68,15 +83,13 @@ async def _watch(session: "ClientSession", url: str, console: "Console", view: "
 async def _fetch(session: "ClientSession", url: str) -> bytes:
     import aiohttp
 
-    from keeper.domain.errors import Rejected, Transient, UsageError
+    from keeper.domain.errors import Rejected, Transient
 
     try:
         async with session.get(f"{url}/status") as response:
             if response.status != 200:
                 raise Rejected(f"{url} answers {response.status} and shows no status: is it a keeper's address?")
             return await response.read()
-    except aiohttp.InvalidURL as exc:
-        raise UsageError(f"{url} is no address of a keeper: something like {DEFAULT_URL} is wanted") from exc
     except (aiohttp.ClientError, TimeoutError) as exc:
         raise Transient(f"no keeper answers at {url}: is it running, and is that its METRICS_PORT?") from exc
 

@@ -60,7 +60,9 @@ async def test_says_in_one_line_that_no_keeper_answers(
     )
 
 
-@pytest.mark.parametrize("address", ["nonsense", "localhost:9090", "http://", "ftp://localhost:9090"])
+@pytest.mark.parametrize(
+    "address", ["nonsense", "localhost:9090", "http://", "ftp://localhost:9090", "http://localhost:99999"]
+)
 async def test_refuses_what_is_no_address(address: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert await keeper_status("--url", address) == 2
     assert capsys.readouterr().err == (
