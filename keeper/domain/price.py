@@ -39,7 +39,7 @@ def deviation_ppm(source: Price, reference: Price) -> Ppm | None:
     if not (usable(source) and usable(reference)):
         return None
     new, old = aligned(source, reference)
-    return Ppm(abs(new - old) * MILLION // abs(old))
+    return Ppm(abs(new - old) * MILLION // old)
 
 
 def confidence_reaches(price: Price, threshold: Ppm) -> bool:

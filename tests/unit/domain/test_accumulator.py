@@ -239,9 +239,11 @@ def test_proves_no_feed_whose_message_or_proof_was_touched(data: st.DataObject) 
         forged.prove([feed(1), feed(2)])
 
 
-def test_proves_nothing_under_another_root() -> None:
-    _, proofs = merkle_tree(MESSAGES)
-    update = decode(assemble(PLAIN, PLAIN.vaa(bytes(20)), list(zip(MESSAGES, proofs, strict=True))))
+@pytest.mark.parametrize("at", range(20))
+def test_proves_nothing_under_a_root_that_differs_in_any_byte(at: int) -> None:
+    root, proofs = merkle_tree(MESSAGES)
+    other = root[:at] + bytes([root[at] ^ 1]) + root[at + 1 :]
+    update = decode(assemble(PLAIN, PLAIN.vaa(other), list(zip(MESSAGES, proofs, strict=True))))
     for feed_id in update.prices:
         with pytest.raises(InvalidUpdate, match=feed_id):
             update.prove([feed_id])

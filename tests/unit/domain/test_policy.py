@@ -295,9 +295,17 @@ def test_progresses_by_the_square_of_a_deviation_and_in_step_with_time() -> None
     assert Deviation(Ppm(PERCENT)).progress(moved(PERCENT // 2), ON_CHAIN, NOW) == 250_000
     assert Deviation(Ppm(PERCENT)).progress(moved(-PERCENT // 10), ON_CHAIN, NOW) == 10_000
     assert Staleness(40).progress(SOURCE, ON_CHAIN, NOW + 0.9) == 250_000
+    assert Staleness(40).progress(SOURCE, published(NOW - 1, ON_CHAIN), NOW) == 25_000
     assert Staleness(40).progress(SOURCE, published(NOW + 3, ON_CHAIN), NOW) == 0
     assert TimeDifference(90).progress(SOURCE, ON_CHAIN, NOW) == 100_000
     assert Confidence(Ppm(1)).progress(SOURCE, ON_CHAIN, NOW) == 0
+
+
+@pytest.mark.parametrize(("ahead_s", "progress"), [(-1, MILLION), (0, MILLION), (1, 0)])
+def test_survives_a_heartbeat_of_zero_whatever_the_clock_says(ahead_s: int, progress: int) -> None:
+    on_chain = published(NOW + ahead_s, ON_CHAIN)
+    assert Staleness(0).triggers(SOURCE, on_chain, NOW) is (progress == MILLION)
+    assert Staleness(0).progress(SOURCE, on_chain, NOW) == progress
 
 
 def test_progresses_by_the_rule_that_is_nearest() -> None:

@@ -89,6 +89,11 @@ def test_always_deviates_from_a_reference_of_zero(price: int) -> None:
     assert deviates(at(price), at(0), Ppm(1_000_000))
 
 
+def test_measures_a_deviation_by_the_size_of_the_reference() -> None:
+    assert not deviates(at(-1009), at(-1000), Ppm(10_000))
+    assert deviates(at(-1010), at(-1000), Ppm(10_000))
+
+
 @pytest.mark.parametrize(
     ("source", "reference"),
     [
