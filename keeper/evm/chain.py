@@ -1,0 +1,197 @@
+"""The chain as the flow sees it: reads in one batch, the terms of a push, broadcast and receipts."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from keeper.domain.errors import Refusal, SendRefused, Transient, Uncertain
+from keeper.domain.fees import FeeMarket, UpdateFee
+from keeper.domain.price import Price
+from keeper.domain.status import EndpointStatus
+from keeper.domain.transaction import FeedWrite, Receipt, SignedTransaction
+from keeper.domain.units import FeedId, Gas, Wei
+from keeper.evm import pyth
+from keeper.evm.errors import Kind, classify, describe, result_of, revert_data
+from keeper.evm.rpc import RpcPool
+from keeper.evm.wire import Call, ErrorAnswer, Response, octets, quantity, to_hex
+from keeper.ports import ChainState, Terms
+
+
+class _Header(msgspec.Struct, frozen=True, rename="camel"):
+    number: str
+    gas_limit: str
+    base_fee_per_gas: str | None = None
+
+
+class _Log(msgspec.Struct, frozen=True):
+    address: str
+    topics: tuple[str, ...]
+    data: str
+
+
+class _Receipt(msgspec.Struct, frozen=True, rename="camel"):
+    block_number: str
+    block_hash: str
+    status: str
+    gas_used: str
+    logs: tuple[_Log, ...]
+    effective_gas_price: str = "0x0"
+    l1_fee: str | None = None
+
+
+_Shape = TypeVar("_Shape", _Header, _Receipt)
+
+
+class EvmChain:
+    """One EVM chain with its Pyth contract, as one account sees it."""
+
+    def __init__(self, pool: RpcPool, *, contract: str, account: str) -> None:
+        self._pool = pool
+        self._contract = contract
+        self._account = account
+
+    async def connect(self) -> int:
+        """Open the connections and return the chain id; raises Fatal where the endpoints serve other chains."""
+        return await self._pool.connect()
+
+    async def read(self, feeds: Sequence[FeedId]) -> ChainState:
+        """Prices of the feeds, fees, balance and nonce in one batch, or several where there are hundreds of feeds."""
+        head, gas_price, tip, balance, nonce, *prices = await self._pool.ask(
+            Call("eth_getBlockByNumber", ("latest", False)),
+            Call("eth_gasPrice"),
+            Call("eth_maxPriorityFeePerGas"),
+            Call("eth_getBalance", (self._account, "latest")),
+            self._nonce_call(),
+            *(self._view(pyth.get_price_unsafe(feed_id)) for feed_id in feeds),
+        )
+        header = _convert(result_of(head), _Header)
+        return ChainState(
+            block=quantity(header.number),
+            block_gas_limit=Gas(quantity(header.gas_limit)),
+            market=_market(header, gas_price, tip),
+            balance=Wei(quantity(result_of(balance))),
+            nonce=quantity(result_of(nonce)),
+            prices={feed_id: _price(answer) for feed_id, answer in zip(feeds, prices, strict=True)},
+        )
+
+    async def terms(self, sample: bytes) -> Terms:
+        """The contract's fee, from its answers for one and for two messages, and the gas of pushing the sample."""
+        one, two = [
+            pyth.read_fee(octets(result_of(response)))
+            for response in await self._pool.ask(
+                self._view(pyth.get_update_fee([sample])), self._view(pyth.get_update_fee([sample, sample]))
+            )
+        ]
+        update_fee = UpdateFee(per_message=Wei(two - one), per_transaction=Wei(2 * one - two))
+        (estimate,) = await self._pool.ask(
+            Call("eth_estimateGas", ({**self._to_contract(self.calldata([sample])), "value": hex(one)},))
+        )
+        if estimate.error is not None:
+            return Terms(update_fee, gas=None, refusal=describe(estimate.error))
+        return Terms(update_fee, gas=Gas(quantity(estimate.result)))
+
+    def calldata(self, blobs: Sequence[bytes]) -> bytes:
+        """Calldata of the push of these update data."""
+        return pyth.update_price_feeds(blobs)
+
+    async def broadcast(self, signed: SignedTransaction) -> str:
+        """Send the bytes: one request to the first endpoint that gives an answer, whose name is returned."""
+        answer = await self._pool.send(Call("eth_sendRawTransaction", (to_hex(signed.raw),)))
+        (response,) = answer.responses
+        if response.error is None:
+            if response.result != to_hex(signed.hash):
+                raise Uncertain(f"{answer.endpoint} took the transaction, but names another hash than ours")
+            return answer.endpoint
+        meaning = classify(response.error)
+        if meaning is Kind.ALREADY_KNOWN:
+            return answer.endpoint
+        said = f"{answer.endpoint} answers: {describe(response.error)}"
+        if isinstance(meaning, Refusal) and not answer.in_doubt:
+            raise SendRefused(meaning, said)
+        raise Uncertain(said)
+
+    async def receipt(self, tx_hash: bytes) -> Receipt | None:
+        """The receipt, or None while the transaction is not mined."""
+        answered = await self._pool.call("eth_getTransactionReceipt", to_hex(tx_hash))
+        if answered is None:
+            return None
+        receipt = _convert(answered, _Receipt)
+        return Receipt(
+            tx_hash=tx_hash,
+            block_number=quantity(receipt.block_number),
+            block_hash=octets(receipt.block_hash),
+            succeeded=quantity(receipt.status) == 1,
+            gas_used=Gas(quantity(receipt.gas_used)),
+            effective_gas_price=Wei(quantity(receipt.effective_gas_price)),
+            l1_fee=Wei(quantity(receipt.l1_fee or "0x0")),
+            writes=tuple(self._writes(receipt.logs)),
+        )
+
+    async def mined_nonce(self) -> int:
+        """Transactions of the account mined so far."""
+        (response,) = await self._pool.ask(self._nonce_call())
+        return quantity(result_of(response))
+
+    async def chain_id(self) -> int:
+        """The chain's own word."""
+        return quantity(await self._pool.call("eth_chainId"))
+
+    async def code_at(self, address: str) -> bytes:
+        """The contract's code there; empty where there is none."""
+        return octets(await self._pool.call("eth_getCode", address, "latest"))
+
+    def endpoints(self) -> Sequence[EndpointStatus]:
+        """One row an endpoint."""
+        return self._pool.endpoints()
+
+    def calls(self) -> Mapping[str, int]:
+        """JSON-RPC requests made so far, by method."""
+        return self._pool.calls()
+
+    def _to_contract(self, calldata: bytes) -> dict[str, str]:
+        return {"from": self._account, "to": self._contract, "data": to_hex(calldata)}
+
+    def _view(self, calldata: bytes) -> Call:
+        return Call("eth_call", (self._to_contract(calldata), "latest"))
+
+    def _nonce_call(self) -> Call:
+        return Call("eth_getTransactionCount", (self._account, "latest"))
+
+    def _writes(self, logs: Sequence[_Log]) -> Iterator[FeedWrite]:
+        """The prices our contract stored; other contracts may have events of the same name."""
+        for log in logs:
+            if log.address.lower() != self._contract.lower() or len(log.topics) != 2:
+                continue
+            topic, feed_topic = map(octets, log.topics)
+            if topic == pyth.PRICE_FEED_UPDATE:
+                yield pyth.read_write(feed_topic, octets(log.data))
+
+
+def _convert(result: object, shape: type[_Shape]) -> _Shape:
+    try:
+        return msgspec.convert(result, shape)
+    except msgspec.ValidationError as exc:
+        raise Transient(f"the node answers with an incomplete {shape.__name__.strip('_').lower()}: {exc}") from exc
+
+
+def _market(header: _Header, gas_price: Response, tip: Response) -> FeeMarket:
+    price = Wei(quantity(result_of(gas_price)))
+    if header.base_fee_per_gas is None:
+        return FeeMarket(base_fee=None, tip=Wei(0), gas_price=price)
+    base_fee = Wei(quantity(header.base_fee_per_gas))
+    suggested = max(price - base_fee, 0) if tip.error else quantity(tip.result)
+    return FeeMarket(base_fee, Wei(suggested), price)
+
+
+def _price(response: Response) -> Price | None:
+    """The stored price, or None for a feed the contract does not know."""
+    if response.error is not None and _is_not_found(response.error):
+        return None
+    return pyth.read_price(octets(result_of(response)))
+
+
+def _is_not_found(error: ErrorAnswer) -> bool:
+    """Some nodes do not tell why a call reverts: getPriceUnsafe has no other reason."""
+    reverted = classify(error) is Refusal.WOULD_REVERT
+    return reverted and revert_data(error) in {b"", pyth.PRICE_FEED_NOT_FOUND}

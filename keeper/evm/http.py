@@ -1,0 +1,134 @@
+"""JSON-RPC over HTTP with connections that are kept alive."""
+
+import asyncio
+from collections.abc import Sequence
+
+from aiohttp import (
+    ClientConnectorError,
+    ClientError,
+    ClientOSError,
+    ClientSession,
+    ClientTimeout,
+    ConnectionTimeoutError,
+    DummyCookieJar,
+    ServerDisconnectedError,
+    TCPConnector,
+)
+from multidict import CIMultiDict
+from yarl import URL
+
+from keeper.domain.errors import Transient, Uncertain
+from keeper.evm.errors import Kind, classify
+from keeper.evm.transport import cannot_connect, http_refusal
+from keeper.evm.wire import BatchRefused, Call, Response, decode, encode, in_order
+
+_CONNECTIONS = 16
+_KEEP_ALIVE_S = 60
+_CONNECT_SHARE = 0.8
+"""Of the deadline: a connection that takes longer has carried no request, and that shall be told apart."""
+_HEADERS = CIMultiDict({"Content-Type": "application/json", "Accept-Encoding": "identity"})
+
+
+class _Cut(Uncertain):
+    """The connection ended before the answer."""
+
+
+class HttpTransport:
+    """One node over HTTP."""
+
+    def __init__(self, name: str, url: str) -> None:
+        self._name = name
+        self._url = URL(url)
+        self._session: ClientSession | None = None
+        self._takes_batches = True
+
+    @property
+    def name(self) -> str:
+        """The endpoint's name."""
+        return self._name
+
+    async def exchange(self, calls: Sequence[Call], *, timeout_s: float) -> list[Response]:
+        """One POST for all the calls; where the node refuses batches, one for each."""
+        if len(calls) > 1 and not self._takes_batches:
+            return await self._one_by_one(calls, timeout_s)
+        ids = range(len(calls))
+        responses = await self._post(encode(calls, ids), timeout_s)
+        try:
+            return in_order(responses, ids)
+        except BatchRefused as refused:
+            if refused.answer.error and classify(refused.answer.error) is Kind.THROTTLED:
+                return [refused.answer] * len(calls)
+        singles = await self._one_by_one(calls, timeout_s)
+        self._takes_batches = False
+        return singles
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _one_by_one(self, calls: Sequence[Call], timeout_s: float) -> list[Response]:
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self.exchange([call], timeout_s=timeout_s), name=f"rpc {self._name}")
+                    for call in calls
+                ]
+        except* Transient as failures:
+            raise failures.exceptions[0] from None
+        return [task.result()[0] for task in tasks]
+
+    async def _post(self, payload: bytes, timeout_s: float) -> list[Response]:
+        """One POST, and another when the connection is cut: a kept one may end just when it is used.
+
+        Nothing we ask becomes wrong by being asked twice: a transaction sent again is known already.
+        """
+        try:
+            return await self._post_once(payload, timeout_s)
+        except _Cut:
+            try:
+                return await self._post_once(payload, timeout_s)
+            except Transient as exc:
+                raise Uncertain(f"the connection was cut, and then: {exc}") from exc
+
+    async def _post_once(self, payload: bytes, timeout_s: float) -> list[Response]:
+        timeout = ClientTimeout(total=timeout_s, connect=timeout_s * _CONNECT_SHARE)
+        try:
+            async with self._opened().post(
+                self._url, data=payload, headers=_HEADERS, timeout=timeout, allow_redirects=False
+            ) as response:
+                body = await response.read()
+        except ClientConnectorError as exc:
+            raise cannot_connect(exc) from None
+        except ConnectionTimeoutError:
+            raise Transient(f"no connection within {timeout.connect:g} s") from None
+        except TimeoutError:
+            raise Uncertain(f"no answer within {timeout_s:g} s") from None
+        except (ServerDisconnectedError, ClientOSError):
+            raise _Cut("the connection was cut before the answer") from None
+        except ClientError as exc:
+            raise Uncertain(f"the answer cannot be read ({type(exc).__name__})") from None
+        if refusal := http_refusal(response.status, response.headers):
+            raise refusal
+        return _read(response.status, body)
+
+    def _opened(self) -> ClientSession:
+        if self._session is None:
+            self._session = ClientSession(
+                connector=TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEP_ALIVE_S),
+                cookie_jar=DummyCookieJar(),
+            )
+        return self._session
+
+
+def _read(status: int, body: bytes) -> list[Response]:
+    """The responses in a body: some servers send JSON-RPC errors with other statuses than 200."""
+    try:
+        return decode(body)
+    except Uncertain:
+        if status == 200:
+            raise
+    if status >= 500:
+        raise Uncertain(f"HTTP {status}")
+    raise Transient(f"HTTP {status} where an answer is due: check the path in its URL")
