@@ -58,6 +58,7 @@ class Refusal(StrEnum):
     INSUFFICIENT_FUNDS = "insufficient_funds"
     GAS_LIMIT = "gas_limit"
     WOULD_REVERT = "would_revert"
+    TOO_LARGE = "too_large"
     POOL_FULL = "pool_full"
     WRONG_CHAIN = "wrong_chain"
     FEE_ABOVE_NODE_CAP = "fee_above_node_cap"

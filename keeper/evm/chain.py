@@ -87,9 +87,9 @@ class EvmChain:
         (estimate,) = await self._pool.ask(
             Call("eth_estimateGas", ({**self._to_contract(self.calldata([sample])), "value": hex(one)},))
         )
-        if estimate.error is not None:
+        if estimate.error is not None and classify(estimate.error) is not Kind.UNKNOWN:
             return Terms(update_fee, gas=None, refusal=describe(estimate.error))
-        return Terms(update_fee, gas=Gas(quantity(estimate.result)))
+        return Terms(update_fee, gas=Gas(quantity(result_of(estimate))))
 
     def calldata(self, blobs: Sequence[bytes]) -> bytes:
         """Calldata of the push of these update data."""

@@ -101,6 +101,7 @@ _TEXTS: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
             "floor data gas",
         ),
     ),
+    (Refusal.TOO_LARGE, ("oversized data", "input data too large")),
     (
         Refusal.WRONG_CHAIN,
         ("(invalid|wrong|incorrect) chain ?id", "chain ?id mismatch", "incompatible eip-155"),

@@ -39,7 +39,7 @@ class Answer:
     """Whether an endpoint that was asked before may have received the calls as well."""
 
 
-def transport_to(name: str, url: str) -> Transport:
+def transport(name: str, url: str) -> Transport:
     """HTTP or WebSocket, as the URL says."""
     return WsTransport(name, url) if URL(url).scheme in {"ws", "wss"} else HttpTransport(name, url)
 
@@ -49,7 +49,7 @@ class RpcPool:
 
     def __init__(self, transports: Iterable[Transport], *, clock: Clock, chain_id: int | None = None) -> None:
         self.ledger = Ledger()
-        self._endpoints = [Endpoint(transport, clock=clock, ledger=self.ledger) for transport in transports]
+        self._endpoints = [Endpoint(each, clock=clock, ledger=self.ledger) for each in transports]
         self._chain_id = chain_id
 
     async def connect(self) -> int:
