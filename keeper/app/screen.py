@@ -79,7 +79,7 @@ def _network_head(network: NetworkView, now: float) -> Iterator[Text]:
     yield Text.assemble(
         ("network ", "dim"),
         (network.name, "bold"),
-        f"  chain {network.chain_id}  contract {network.contract}",
+        f"  chain {network.chain_id or 'unknown'}  contract {network.contract}",
         no_wrap=True,
         overflow="ellipsis",
     )

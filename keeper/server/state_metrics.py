@@ -194,5 +194,5 @@ async def state_families(status: KeeperStatus) -> list[Family]:
 
 
 def _network_info(network: NetworkStatus) -> Sample:
-    chain_id = str(network.chain_id)
+    chain_id = str(network.chain_id or "")
     return labels(network=network.name, chain_id=chain_id, contract=network.contract, account=network.account), 1

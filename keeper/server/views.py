@@ -1,7 +1,7 @@
 """The shape of /status. Keys are stable: new ones may come, none changes its meaning.
 
-Times are Unix seconds, `*_s` are seconds. Amounts, prices and deviations are strings, exact to the last digit. Feeds and
-their parts, of which there may be thousands, are kept from the garbage collector: its pauses are the event loop's.
+Times are Unix seconds, `*_s` are seconds. Amounts, prices and deviations are strings, exact to the last digit. Feeds
+and their parts, of which there may be thousands, are kept from the garbage collector: its pauses are the event loop's.
 """
 
 import msgspec
@@ -77,7 +77,7 @@ class NetworkView(msgspec.Struct, frozen=True):
     """One network."""
 
     name: str
-    chain_id: int
+    chain_id: int | None
     contract: str
     account: str
     dry_run: bool

@@ -61,6 +61,7 @@ async def test_shows_the_keeper_above_the_feeds(words: str) -> None:
         (replace(KEEPER, stopping=True), "shutting down"),
         (with_network(balance=None, nonce=None, pushes={}, last_push_at=None), "balance unknown  nonce unknown"),
         (with_network(pushes={}, last_push_at=None), "pushes none yet  spent"),
+        (with_network(chain_id=None), "chain unknown  contract"),
     ],
 )
 async def test_shows_what_is_out_of_the_ordinary(status: KeeperStatus, words: str) -> None:

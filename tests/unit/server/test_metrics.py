@@ -8,7 +8,17 @@ import pytest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from keeper.domain.events import ChainReadFailed, Event, PushFinished, PushPlanned, PushRetried, PushSent, SourceProblem
+from keeper.domain.events import (
+    ChainReadFailed,
+    Event,
+    PushFinished,
+    PushPlanned,
+    PushRetried,
+    PushSent,
+    SourceConnected,
+    SourceLost,
+    SourceProblem,
+)
 from keeper.domain.fees import Cost
 from keeper.domain.policy import Reason
 from keeper.domain.price import Price
@@ -225,6 +235,15 @@ async def test_shows_zero_before_anything_happened(name: str, labels: dict[str, 
 
 async def test_shows_no_gas_cost_before_the_first_mined_push() -> None:
     assert await value("gas_cost_gwei", {"network": "devnet"}, events=[FAILED]) is None
+
+
+async def test_minds_no_event_that_it_does_not_count() -> None:
+    assert await text(events=[SourceConnected("hermes"), SourceLost("hermes", reason="ended")]) != ""
+
+
+async def test_leaves_out_a_chain_id_that_is_not_known() -> None:
+    (info,) = (await families(with_network(chain_id=None)))["keeper_network_info"].samples
+    assert info.labels["chain_id"] == ""
 
 
 async def test_escapes_label_values() -> None:

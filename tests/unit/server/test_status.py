@@ -143,10 +143,11 @@ async def test_names_the_components_that_are_not_healthy() -> None:
 
 async def test_tells_nothing_of_a_chain_that_was_not_read() -> None:
     told = await document(
-        with_network(ready=False, block=None, balance=None, nonce=None, last_push_at=None, endpoints=(), feeds=())
+        with_network(ready=False, chain_id=None, block=None, balance=None, nonce=None, last_push_at=None, feeds=())
     )
     (network,) = told["networks"]
-    assert (network["block"], network["balance"], network["nonce"], network["last_push_at"]) == (None,) * 4
+    unknown = ("chain_id", "block", "balance", "nonce", "last_push_at")
+    assert {key: network[key] for key in unknown} == dict.fromkeys(unknown)
 
 
 async def test_can_be_read_back() -> None:
