@@ -92,6 +92,22 @@ async def test_accepts_any_slice_of_a_genuine_update_for_the_fee_of_the_slice(no
     assert not await contract.exists(messages[1]["feed_id"])
 
 
+async def test_takes_the_gas_of_the_real_contract_for_each_further_feed(node: Node) -> None:
+    (older, older_messages), (newer, _) = sorted(price_updates(4), key=lambda update: len(update[1]))[-3:-1]
+    feeds = [FeedId(message["feed_id"]) for message in older_messages]
+
+    async def gas(blob: bytes, count: int, *, into: PythContract) -> int:
+        mined = await into.update(decode(blob).slice(feeds[:count]))
+        assert len(price_events(mined)) == count
+        return mined.gas_used
+
+    few, all_of_them = [await PythContract.deploy(node, guardian_terms(4)) for _ in range(2)]
+    first_writes = await gas(older, len(feeds), into=all_of_them) - await gas(older, 1, into=few)
+    updates = await gas(newer, len(feeds), into=all_of_them) - await gas(newer, 1, into=few)
+    assert first_writes / (len(feeds) - 1) == pytest.approx(60_000, rel=0.05)
+    assert updates / (len(feeds) - 1) == pytest.approx(26_000, rel=0.05)
+
+
 async def test_refuses_genuine_updates_that_hold_other_messages_than_prices(node: Node) -> None:
     contract = await PythContract.deploy(node, guardian_terms(4))
     unfit = [
