@@ -84,6 +84,10 @@ class Chain(Protocol):
     Methods raise Transient when no endpoint answers.
     """
 
+    async def connect(self) -> int:
+        """Open the connections and return the chain id; raises Fatal where the endpoints serve other chains."""
+        ...
+
     async def read(self, feeds: Sequence[FeedId]) -> ChainState:
         """Prices of the feeds, fees, balance and nonce in one batched request."""
         ...

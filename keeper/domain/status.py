@@ -1,5 +1,6 @@
 """What the keeper knows about itself at one moment: the values behind /status, /health and /metrics."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -62,7 +63,7 @@ class FeedStatus:
     judgement: Judgement
     """As of now."""
     last_push_at: float | None
-    """Unix seconds of the last push of ours that wrote it."""
+    """Unix seconds at which the last push with this feed in it ended."""
     last_push_outcome: Outcome | None
 
 
@@ -71,7 +72,8 @@ class NetworkStatus:
     """One network."""
 
     name: str
-    chain_id: int
+    chain_id: int | None
+    """None until the chain has told it."""
     contract: str
     account: str
     dry_run: bool
@@ -92,7 +94,8 @@ class NetworkStatus:
     endpoints: tuple[EndpointStatus, ...]
     rpc_calls: dict[str, int]
     """JSON-RPC requests by method since the start."""
-    feeds: tuple[FeedStatus, ...]
+    feeds: Collection[FeedStatus]
+    """Made as they are read, each as of then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Never
 
 from eth_utils.address import to_checksum_address
 
-from keeper.domain.errors import Transient
+from keeper.domain.errors import KeeperError
 from keeper.domain.events import (
     ChainRead,
     ChainReadFailed,
@@ -24,13 +24,13 @@ from keeper.domain.events import (
     PushPlanned,
 )
 from keeper.domain.policy import FeedPolicy
-from keeper.domain.price import deviation_ppm
-from keeper.domain.status import FeedStatus, NetworkStatus
+from keeper.domain.status import NetworkStatus
 from keeper.domain.transaction import Outcome
 from keeper.domain.units import FeedId
 from keeper.pipeline.backoff import Backoff
 from keeper.pipeline.buffer import Buffer
 from keeper.pipeline.debounce import Debounce, DebounceMode
+from keeper.pipeline.feed_report import FeedReport
 from keeper.pipeline.ledger import Ledger
 from keeper.pipeline.planner import Planner
 from keeper.pipeline.submitter import RetryPolicy, Submitter, Target
@@ -51,10 +51,12 @@ class NetworkConfig:
 
     target: Target
     aliases: Mapping[FeedId, str]
+    """What to call each feed: one name for every feed of `policies`."""
     policies: Mapping[FeedId, FeedPolicy]
     debounce_s: float
     debounce_mode: DebounceMode
     force_interval_s: float
+    """0 is never."""
     poll_interval_s: float
     retry: RetryPolicy
     dry_run: bool
@@ -75,6 +77,14 @@ class Network:
         self._planner = Planner(policies=config.policies, buffer=self._buffer, view=self._view)
         self._debounce = Debounce(window_s=config.debounce_s, mode=config.debounce_mode)
         self._ledger = Ledger()
+        self._feeds = FeedReport(
+            aliases=config.aliases,
+            buffer=self._buffer,
+            view=self._view,
+            planner=self._planner,
+            ledger=self._ledger,
+            clock=clock,
+        )
         self._submitter = Submitter(
             target=config.target,
             chain=chain,
@@ -126,10 +136,9 @@ class Network:
         try:
             await self._get_ready()
             async with asyncio.TaskGroup() as group:
-                side_tasks = [
-                    group.create_task(self._poll_forever(), name=f"poll {self.name}"),
-                    group.create_task(self._force_forever(), name=f"force timer {self.name}"),
-                ]
+                side_tasks = [group.create_task(self._poll_forever(), name=f"poll {self.name}")]
+                if self._config.force_interval_s:
+                    side_tasks.append(group.create_task(self._force_forever(), name=f"force timer {self.name}"))
                 await self._push_until_stopped()
                 for task in side_tasks:
                     task.cancel()
@@ -144,6 +153,7 @@ class Network:
         while not self._stopping:
             try:
                 if self._view.state is None:
+                    await self._view.connect()
                     await self._read()
                 if self._buffer.any() is not None:
                     await self._view.learn_terms()
@@ -151,7 +161,7 @@ class Network:
                     return
                 self._trouble = "no price has arrived yet"
                 await self._await_news(until=self._clock.monotonic() + _LOOK_AGAIN_S)
-            except Transient as exc:
+            except KeeperError as exc:
                 self._trouble = str(exc)
                 self._tell(ChainReadFailed(self.name, str(exc)))
                 await asyncio.sleep(delay_s)
@@ -218,7 +228,7 @@ class Network:
             return ""
         try:
             return (await self._view.learn_terms()).refusal
-        except Transient as exc:
+        except KeeperError as exc:
             return str(exc)
 
     # Beside the flow
@@ -231,7 +241,7 @@ class Network:
                 await self._read()
                 await self._view.learn_terms()
                 self._trouble = ""
-            except Transient as exc:
+            except KeeperError as exc:
                 self._trouble = str(exc)
                 self._tell(ChainReadFailed(self.name, str(exc)))
 
@@ -265,7 +275,7 @@ class Network:
         """Everything about this network as of now."""
         return NetworkStatus(
             name=self.name,
-            chain_id=self._config.target.chain_id,
+            chain_id=self._view.known_chain_id,
             contract=to_checksum_address(self._config.target.contract),
             account=self._signer.address,
             dry_run=self._config.dry_run,
@@ -282,19 +292,5 @@ class Network:
             last_push_at=self._ledger.last_push_at,
             endpoints=tuple(self._chain.endpoints()),
             rpc_calls=dict(self._chain.calls()),
-            feeds=tuple(self._feed_status(feed_id) for feed_id in self._config.policies),
-        )
-
-    def _feed_status(self, feed_id: FeedId) -> FeedStatus:
-        source, on_chain = self._buffer.price(feed_id), self._view.price(feed_id)
-        pushed_at, outcome = self._ledger.last_by_feed.get(feed_id, (None, None))
-        return FeedStatus(
-            feed_id=feed_id,
-            alias=self._config.aliases.get(feed_id, ""),
-            source=source,
-            on_chain=on_chain,
-            deviation_ppm=None if source is None or on_chain is None else deviation_ppm(source, on_chain),
-            judgement=self._planner.judge(feed_id, self._clock.now()),
-            last_push_at=pushed_at,
-            last_push_outcome=outcome,
+            feeds=self._feeds,
         )

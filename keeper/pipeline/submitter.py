@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from keeper.domain.errors import Refusal, SendRefused, Transient, Uncertain
+from keeper.domain.errors import KeeperError, Refusal, SendRefused, Uncertain
 from keeper.domain.events import PushFinished, PushRetried, PushSent
 from keeper.domain.fees import GasOffer, bumped, offer, push_cost
 from keeper.domain.transaction import Outcome, Receipt, SignedTransaction, Transaction
@@ -25,7 +25,6 @@ class Target:
     """What every push of one network has in common."""
 
     network: str
-    chain_id: int
     contract: bytes
     """20 bytes."""
 
@@ -137,7 +136,7 @@ class Submitter:
         chosen = market_offer if flight.highest is None else bumped(flight.highest, market_offer)
         signed = await self._signer.sign(
             Transaction(
-                chain_id=self._target.chain_id,
+                chain_id=self._view.chain_id,
                 nonce=flight.nonce,
                 offer=chosen,
                 gas_limit=plan.gas_limit,
@@ -154,7 +153,7 @@ class Submitter:
         except Uncertain as exc:
             self._hold(flight, attempt)
             return _Problem(str(exc))
-        except Transient as exc:
+        except KeeperError as exc:
             return _Problem(str(exc))
         self._hold(flight, attempt)
         self._tell(
@@ -193,7 +192,7 @@ class Submitter:
                     return _Problem(text)
                 case Refusal.INSUFFICIENT_FUNDS | Refusal.WRONG_CHAIN | Refusal.FEE_ABOVE_NODE_CAP:
                     return _Problem(text, final=True)
-        except Transient as exc:
+        except KeeperError as exc:
             return _Problem(f"{text}; then {exc}")
         return _Problem(text, at_once=True)
 
@@ -211,7 +210,7 @@ class Submitter:
     async def _refresh_fees(self) -> None:
         try:
             await self._view.read()
-        except Transient:
+        except KeeperError:
             return  # the replacement is bumped over the last offer all the same
 
     async def _watch(self, flight: Flight) -> tuple[Attempt, Receipt] | None:
@@ -231,7 +230,7 @@ class Submitter:
         for attempt in reversed(flight.attempts):
             try:
                 receipt = await self._chain.receipt(attempt.signed.hash)
-            except Transient:
+            except KeeperError:
                 continue
             if receipt is not None:
                 return attempt, receipt
@@ -241,7 +240,7 @@ class Submitter:
         """Whether the nonce was used by a stranger: seen twice, since receipts may lag behind the nonce."""
         try:
             mined = await self._chain.mined_nonce()
-        except Transient:
+        except KeeperError:
             return False
         if mined <= flight.nonce:
             flight.overtaken = False

@@ -18,12 +18,24 @@ class OnChainView:
         self._chain = chain
         self._feeds = feeds
         self._buffer = buffer
+        self._chain_id: int | None = None
         self._state: ChainState | None = None
         self._prices: dict[FeedId, Price | None] = {}
         self._block = -1
         self._base_fee: Wei | None = None
         self.update_fee: UpdateFee | None = None
         self.gas = GasPredictor()
+
+    @property
+    def known_chain_id(self) -> int | None:
+        """The chain id, or None before `connect`."""
+        return self._chain_id
+
+    @property
+    def chain_id(self) -> int:
+        """The chain id; only after `connect`."""
+        assert self._chain_id is not None
+        return self._chain_id
 
     @property
     def state(self) -> ChainState | None:
@@ -51,6 +63,10 @@ class OnChainView:
     def price(self, feed_id: FeedId) -> Price | None:
         """The on-chain price, or None for a feed that was never pushed."""
         return self._prices.get(feed_id)
+
+    async def connect(self) -> None:
+        """Learn which chain this is."""
+        self._chain_id = await self._chain.connect()
 
     async def read(self) -> ChainState:
         """Read everything in one batch; an answer from an older block than one already seen changes no price."""

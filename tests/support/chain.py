@@ -61,6 +61,10 @@ class FakeChain:
     receipts: dict[bytes, Receipt] = field(default_factory=dict)
     requests: Counter[str] = field(default_factory=Counter)
 
+    async def connect(self) -> int:
+        self.requests["connect"] += 1
+        return 31337
+
     async def read(self, feeds: Sequence[FeedId]) -> ChainState:
         self.requests["read"] += 1
         if self.unreadable:

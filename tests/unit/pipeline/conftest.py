@@ -27,10 +27,10 @@ POLICY = FeedPolicy(
     early=Early.NEVER,
     max_source_age_s=60,
 )
-TARGET = Target(network="test", chain_id=31337, contract=bytes(range(20)))
+TARGET = Target(network="test", contract=bytes(range(20)))
 CONFIG = NetworkConfig(
     target=TARGET,
-    aliases={},
+    aliases={feed_id: f"F{number}" for number, feed_id in enumerate(FEEDS[:2], start=1)},
     policies=dict.fromkeys(FEEDS[:2], POLICY),
     debounce_s=1.0,
     debounce_mode=DebounceMode.LEADING,

@@ -266,7 +266,7 @@ async def test_any_attempt_of_a_nonce_may_land(start: Start) -> None:
         (finished,) = bench.told(PushFinished)
         assert finished.outcome is Outcome.CONFIRMED
         assert finished.tx_hash == first.tx_hash
-        assert bench.network.status().feeds[0].on_chain == bench.chain.prices[F1]
+        assert next(iter(bench.network.status().feeds)).on_chain == bench.chain.prices[F1]
 
 
 async def test_a_nonce_used_by_a_stranger_ends_the_push_and_is_learned(start: Start) -> None:
@@ -423,7 +423,7 @@ async def test_the_slow_poll_learns_what_others_pushed(start: Start) -> None:
         bench.chain.prices[F1] = theirs
         bench.chain.block += 1
         await settle(20)
-        assert bench.network.status().feeds[0].on_chain == theirs
+        assert next(iter(bench.network.status().feeds)).on_chain == theirs
 
 
 async def test_stopping_lets_a_push_land(start: Start) -> None:
@@ -451,7 +451,7 @@ async def test_cancelled_it_names_the_transaction_left_in_flight(start: Start) -
 
 
 async def test_status_tells_each_feed_with_its_verdict(start: Start) -> None:
-    async with start(aliases={F1: "BTC/USD"}) as bench:
+    async with start(aliases={F1: "BTC/USD", F2: "ETH/USD"}) as bench:
         await quiet(bench)
         bench.publish(F1=100_050)
         await settle()
