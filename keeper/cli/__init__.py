@@ -4,10 +4,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from keeper.cli import devnet, status, version
+from keeper.cli import demo, devnet, run, status, version
 from keeper.domain.errors import KeeperError, UsageError
 
-COMMANDS = (devnet, status, version)
+COMMANDS = (run, demo, status, devnet, version)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,0 +1,99 @@
+"""The process: starts everything, supervises it, listens to signals, and ends in order."""
+
+import asyncio
+import gc
+import logging
+import signal
+from collections.abc import Sequence
+from typing import Never
+
+from keeper import __version__
+from keeper.app.logs import log_health
+from keeper.domain.status import KeeperStatus
+from keeper.pipeline.network import Network
+from keeper.ports import Clock, PriceEvent, PriceSource
+
+DRAIN_S = 15.0
+"""How long a push in flight may take to land once the keeper is told to stop."""
+_HEALTH_LINE_EVERY_S = 60.0
+_RESTART_AFTER_S = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Keeper:
+    """One price source, any number of networks, and what they have in common: the life of the process."""
+
+    def __init__(self, *, source: PriceSource, networks: Sequence[Network], clock: Clock) -> None:
+        self._source = source
+        self._networks = networks
+        self._clock = clock
+        self._started_at = clock.now()
+        self._stop = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until a signal or `stop`; then nothing new starts and what is in flight may land, for a bounded time."""
+        self._listen_to_signals()
+        gc.collect()
+        gc.freeze()
+        networks = [
+            asyncio.create_task(self._supervise(network), name=f"network {network.name}") for network in self._networks
+        ]
+        others = [
+            asyncio.create_task(self._source.run(self._deliver), name="price source"),
+            asyncio.create_task(self._tell_health(), name="health line"),
+        ]
+        stopped = asyncio.create_task(self._stop.wait(), name="stop signal")
+        ended, _ = await asyncio.wait([*others, stopped], return_when=asyncio.FIRST_COMPLETED)
+        for network in self._networks:
+            network.stop()
+        await asyncio.wait(networks, timeout=DRAIN_S)
+        for task in (*networks, *others, stopped):
+            task.cancel()
+        await asyncio.gather(*networks, *others, stopped, return_exceptions=True)
+        for task in ended - {stopped}:
+            task.result()
+
+    def stop(self) -> None:
+        """End in order."""
+        self._stop.set()
+
+    def force(self, origin: str) -> None:
+        """Update all feeds of all networks now."""
+        for network in self._networks:
+            network.force(origin)
+
+    def status(self) -> KeeperStatus:
+        """Everything as of now."""
+        return KeeperStatus(
+            version=__version__,
+            started_at=self._started_at,
+            now=self._clock.now(),
+            stopping=self._stop.is_set(),
+            sources=tuple(self._source.status()),
+            networks=tuple(network.status() for network in self._networks),
+        )
+
+    def _deliver(self, event: PriceEvent) -> None:
+        for network in self._networks:
+            network.take(event)
+
+    async def _supervise(self, network: Network) -> None:
+        """A network that fails where nobody expected it is started again; the others never notice."""
+        while not self._stop.is_set():
+            try:
+                await network.run()
+            except Exception:
+                log.critical("network_crashed", exc_info=True, extra={"fields": {"network": network.name}})
+                await asyncio.sleep(_RESTART_AFTER_S)
+
+    async def _tell_health(self) -> Never:
+        while True:
+            await asyncio.sleep(_HEALTH_LINE_EVERY_S)
+            log_health(self.status())
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGUSR1, self.force, "signal")

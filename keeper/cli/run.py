@@ -1,0 +1,37 @@
+"""`keeper run`: keep the feeds fresh until told to stop."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from keeper.cli.settings import add_config_option, load_settings
+
+if TYPE_CHECKING:
+    from keeper.app.settings import Settings
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Register the command."""
+    parser = commands.add_parser("run", help="keep the feeds fresh until told to stop")
+    add_config_option(parser)
+    parser.add_argument("--dry-run", action="store_true", help="decide and log, but send nothing")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run until SIGTERM or SIGINT."""
+    import uvloop
+
+    from keeper.app.logs import logging_as
+
+    settings = load_settings(args.config, port_must_be_free=True)
+    with logging_as(settings, sys.stdout):
+        uvloop.run(_keep(settings, dry_run=args.dry_run))
+    return 0
+
+
+async def _keep(settings: "Settings", *, dry_run: bool) -> None:
+    from keeper.app.wiring import assembled
+
+    async with assembled(settings, dry_run=dry_run) as parts:
+        await parts.keeper.run()

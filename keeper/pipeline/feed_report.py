@@ -1,0 +1,56 @@
+"""How each feed stands: made one by one as somebody reads, for there may be thousands."""
+
+from collections.abc import Collection, Iterator, Mapping
+
+from keeper.domain.price import deviation_ppm
+from keeper.domain.status import FeedStatus
+from keeper.domain.units import FeedId
+from keeper.pipeline.buffer import Buffer
+from keeper.pipeline.ledger import Ledger
+from keeper.pipeline.planner import Planner
+from keeper.pipeline.tracker import OnChainView
+from keeper.ports import Clock
+
+
+class FeedReport(Collection[FeedStatus]):
+    """The status of every feed of one network."""
+
+    def __init__(
+        self,
+        *,
+        aliases: Mapping[FeedId, str],
+        buffer: Buffer,
+        view: OnChainView,
+        planner: Planner,
+        ledger: Ledger,
+        clock: Clock,
+    ) -> None:
+        self._aliases = aliases
+        self._buffer = buffer
+        self._view = view
+        self._planner = planner
+        self._ledger = ledger
+        self._clock = clock
+
+    def __len__(self) -> int:
+        return len(self._aliases)
+
+    def __iter__(self) -> Iterator[FeedStatus]:
+        return map(self._status, self._aliases)
+
+    def __contains__(self, status: object) -> bool:
+        return any(status == known for known in self)
+
+    def _status(self, feed_id: FeedId) -> FeedStatus:
+        source, on_chain = self._buffer.price(feed_id), self._view.price(feed_id)
+        pushed_at, outcome = self._ledger.last_by_feed.get(feed_id, (None, None))
+        return FeedStatus(
+            feed_id=feed_id,
+            alias=self._aliases[feed_id],
+            source=source,
+            on_chain=on_chain,
+            deviation_ppm=None if source is None or on_chain is None else deviation_ppm(source, on_chain),
+            judgement=self._planner.judge(feed_id, self._clock.now()),
+            last_push_at=pushed_at,
+            last_push_outcome=outcome,
+        )
