@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.36;
 
-import "@pythnetwork/pyth-sdk-solidity/AbstractPyth.sol";
+import "./StoringPyth.sol";
 
 /// @title A Pyth contract for a devnet: it verifies, prices and stores updates as the real one does.
 /// @notice Who signs, how many must, where updates come from and what they cost is fixed at construction.
-/// Functions that hand prices to a caller without storing them are not offered.
 /// @dev All numbers on the wire are big-endian. The formats may grow: a longer header, payload or message is
 /// accepted and its unknown end ignored, but no byte may follow the last message of a blob.
-contract DevnetPyth is AbstractPyth {
-    /// @dev The function exists in the interface, but a devnet has no use for it.
-    error NotOffered();
-
+contract DevnetPyth is StoringPyth {
     /// @dev Two storage slots: the price, then its moving average.
     struct Feed {
         uint64 publishTime;
@@ -266,48 +262,5 @@ contract DevnetPyth is AbstractPyth {
     ) private pure returns (bytes calldata head, bytes calldata rest) {
         if (data.length < size) revert PythErrors.InvalidUpdateData();
         return (data[:size], data[size:]);
-    }
-
-    // Not offered
-
-    function getTwapUpdateFee(bytes[] calldata) external pure override returns (uint256) {
-        revert NotOffered();
-    }
-
-    function parsePriceFeedUpdates(
-        bytes[] calldata,
-        bytes32[] calldata,
-        uint64,
-        uint64
-    ) external payable override returns (PythStructs.PriceFeed[] memory) {
-        revert NotOffered();
-    }
-
-    function parsePriceFeedUpdatesUnique(
-        bytes[] calldata,
-        bytes32[] calldata,
-        uint64,
-        uint64
-    ) external payable override returns (PythStructs.PriceFeed[] memory) {
-        revert NotOffered();
-    }
-
-    function parsePriceFeedUpdatesWithConfig(
-        bytes[] calldata,
-        bytes32[] calldata,
-        uint64,
-        uint64,
-        bool,
-        bool,
-        bool
-    ) external payable override returns (PythStructs.PriceFeed[] memory, uint64[] memory) {
-        revert NotOffered();
-    }
-
-    function parseTwapPriceFeedUpdates(
-        bytes[] calldata,
-        bytes32[] calldata
-    ) external payable override returns (PythStructs.TwapPriceFeed[] memory) {
-        revert NotOffered();
     }
 }

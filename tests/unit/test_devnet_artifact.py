@@ -42,8 +42,8 @@ def entry(kind: str, name: str) -> Any:
 
 
 def test_was_built_from_the_present_source() -> None:
-    source = (REPOSITORY / "contracts" / "DevnetPyth.sol").read_bytes()
-    assert ARTIFACT["sourceHash"] == f"sha256:{hashlib.sha256(source).hexdigest()}", "run `make contracts`"
+    sources = b"".join(path.read_bytes() for path in sorted((REPOSITORY / "contracts").glob("*.sol")))
+    assert ARTIFACT["sourceHash"] == f"sha256:{hashlib.sha256(sources).hexdigest()}", "run `make contracts`"
 
 
 def test_was_built_by_the_locked_compiler() -> None:
