@@ -4,14 +4,16 @@ import asyncio
 import contextlib
 import socket
 import struct
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
 from aiohttp import web
 
 from keeper.lab.hermes.queries import PriceQuery
 from keeper.lab.hermes.wire import CONNECTION_TIMEOUT, KEEPALIVE, SLOW_CONSUMER, error_event
 
-_FAREWELL_S = 5.0
+_FAREWELL_S = 2.0
 """How long a consumer may take to read the last frame before its connection is cut."""
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -19,6 +21,7 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 class _Frame(NamedTuple):
     due: float
     content: bytes
+    is_last: bool = False
 
 
 class Stream:
@@ -28,50 +31,59 @@ class Stream:
         self.query = query
         self._request = request
         self._frames: asyncio.Queue[_Frame] = asyncio.Queue(buffer_events)
-        self._farewell: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._ending = asyncio.Event()
+        self._timers: list[asyncio.TimerHandle] = []
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the server has made up its mind to close the connection."""
+        return self._ending.is_set()
 
     def offer(self, content: bytes, *, delay_ms: int = 0) -> None:
         """Buffer a frame for the consumer, to be sent no sooner than `delay_ms` from now."""
-        due = asyncio.get_running_loop().time() + delay_ms / 1000
-        try:
-            self._frames.put_nowait(_Frame(due, content))
-        except asyncio.QueueFull:
+        if self._frames.full():
             self.end(error_event(SLOW_CONSUMER))
+        if not self.is_ending:
+            due = asyncio.get_running_loop().time() + delay_ms / 1000
+            self._frames.put_nowait(_Frame(due, content))
 
     def end(self, farewell: bytes = b"") -> None:
-        """Discard what is buffered, send this last frame, close cleanly."""
-        if not self._farewell.done():
-            self._farewell.set_result(farewell)
+        """Discard what is buffered, send this last frame and close; a consumer that does not read it is cut off."""
+        if self.is_ending:
+            return
+        self._ending.set()
+        self._after(_FAREWELL_S, self.reset)
+        while not self._frames.empty():
+            self._frames.get_nowait()
+        self._frames.put_nowait(_Frame(0.0, farewell, is_last=True))
 
     def reset(self) -> None:
         """Cut the connection with a TCP reset."""
         reset_connection(self._request)
-        self.end()
 
     async def serve(self, *, keepalive_s: float, max_connection_s: float) -> web.StreamResponse:
         """Answer the request with events until either side ends it."""
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
         await response.prepare(self._request)
-        timeout = asyncio.get_running_loop().call_later(max_connection_s, self.end, error_event(CONNECTION_TIMEOUT))
-        sender = asyncio.create_task(self._send(response, keepalive_s=keepalive_s), name="hermes-simulator-stream")
+        self._after(max_connection_s, partial(self.end, error_event(CONNECTION_TIMEOUT)))
         try:
-            ends: set[asyncio.Future[Any]] = {sender, self._farewell}
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            with contextlib.suppress(ConnectionError):
+                await self._send(response, keepalive_s=keepalive_s)
         finally:
-            timeout.cancel()
-            sender.cancel()
-        if sender.done():
-            sender.result()
-        await self._part(response)
+            for timer in self._timers:
+                timer.cancel()
         return response
 
     async def _send(self, response: web.StreamResponse, *, keepalive_s: float) -> None:
-        loop = asyncio.get_running_loop()
-        with contextlib.suppress(ConnectionError):
-            while True:
-                frame = await self._next_frame(keepalive_s)
-                await asyncio.sleep(frame.due - loop.time())
-                await response.write(frame.content)
+        while True:
+            frame = await self._next_frame(keepalive_s)
+            if frame.due > asyncio.get_running_loop().time() and await self._ends_before(frame.due):
+                continue
+            await response.write(frame.content)
+            if frame.is_last:
+                response.force_close()
+                await response.write_eof()
+                return
 
     async def _next_frame(self, keepalive_s: float) -> _Frame:
         try:
@@ -80,18 +92,15 @@ class Stream:
         except TimeoutError:
             return _Frame(0.0, KEEPALIVE)
 
-    async def _part(self, response: web.StreamResponse) -> None:
-        """Send the last frame and close; a consumer that does not even read that is cut off."""
-        response.force_close()
-        farewell = self._farewell.result() if self._farewell.done() else b""
-        try:
-            async with asyncio.timeout(_FAREWELL_S):
-                await response.write(farewell)
-                await response.write_eof()
-        except TimeoutError:
-            reset_connection(self._request)
-        except ConnectionError:
-            return
+    async def _ends_before(self, due: float) -> bool:
+        """Wait until then, or until the stream is to end; whether it is."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(due):
+                await self._ending.wait()
+        return self.is_ending
+
+    def _after(self, seconds: float, action: Callable[[], None]) -> None:
+        self._timers.append(asyncio.get_running_loop().call_later(seconds, action))
 
 
 def reset_connection(request: web.Request) -> None:
