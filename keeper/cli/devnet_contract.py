@@ -49,12 +49,12 @@ def run(args: argparse.Namespace) -> int:
 async def _deploy(url: str, private_key: bytes, terms: "ContractTerms") -> str:
     from keeper.app.clock import SystemClock
     from keeper.app.endpoints import endpoint_names
-    from keeper.evm.rpc import RpcPool, transport_to
+    from keeper.evm.rpc import RpcPool, transport
     from keeper.lab.contract import deploy_contract
     from keeper.signing.raw_key import RawKeySigner
 
     (name,) = endpoint_names([url])
-    pool = RpcPool([transport_to(name, url)], clock=SystemClock())
+    pool = RpcPool([transport(name, url)], clock=SystemClock())
     try:
         return await deploy_contract(pool, signer=RawKeySigner(private_key), terms=terms)
     finally:
