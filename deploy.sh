@@ -1,5 +1,5 @@
 #!/bin/sh
-# One command for each way to run the keeper. Plain sh and POSIX tools, so that Debian, Alpine and macOS all run it.
+# One command for each way to run the keeper. Plain sh and POSIX tools only: dash, busybox and the old bash of macOS.
 set -eu
 
 PIP_WHEEL=requirements/pip-26.3-py3-none-any.whl
