@@ -1,0 +1,79 @@
+"""Polls in place of a stream that does not deliver."""
+
+import asyncio
+from contextlib import suppress
+from typing import Never
+
+from keeper.domain.errors import InvalidUpdate
+from keeper.hermes.failure import SourceFailure, unexpected
+from keeper.hermes.subscription import Subscription
+
+_LONG_AGO = float("-inf")
+
+
+class Fallback:
+    """Polls from shortly after a loss, or a long quiet, until the stream delivers again."""
+
+    def __init__(self, subscription: Subscription) -> None:
+        self._subscription = subscription
+        self._due_at = 0.0
+        self._next_at = _LONG_AGO
+        self._refused_until = _LONG_AGO
+        self._active = False
+        self._changed = asyncio.Event()
+
+    def step_back(self, now: float) -> None:
+        """The stream delivers."""
+        self._due_at = now + self._subscription.timing.poll_after_quiet_s
+        if self._active:
+            self._next_at = _LONG_AGO
+            self._changed.set()
+
+    def step_in(self) -> None:
+        """The stream is lost, or brings nothing of use."""
+        soon = self._subscription.clock.monotonic() + self._subscription.timing.poll_after_loss_s
+        if soon < self._due_at:
+            self._due_at = soon
+            self._changed.set()
+
+    async def run(self) -> Never:
+        """Poll whenever it is due and the server's limits allow."""
+        clock, health, budget = self._subscription.clock, self._subscription.health, self._subscription.budget
+        self._due_at = clock.monotonic() + self._subscription.timing.poll_after_loss_s
+        while True:
+            now = clock.monotonic()
+            self._active = now >= self._due_at
+            health.polls(active=self._active and not health.connected)
+            wait_s = max(self._due_at, self._next_at, self._refused_until, budget.poll_at()) - now
+            if wait_s > 0:
+                await self._pause(wait_s)
+            else:
+                budget.spend(now)
+                self._next_at = now + budget.spacing_s
+                await self._poll()
+
+    async def _pause(self, wait_s: float) -> None:
+        self._changed.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._changed.wait()
+
+    async def _poll(self) -> None:
+        subscription = self._subscription
+        try:
+            updates = await subscription.transport.latest(subscription.roster.asked)
+            if subscription.intake.accept(updates, subscription.clock.monotonic()):
+                subscription.health.poll_answered()
+            else:
+                subscription.health.poll_failed("the answer holds none of the feeds")
+        except InvalidUpdate as exc:
+            subscription.health.poll_failed(str(exc))
+        except SourceFailure as exc:
+            self._failed(exc)
+        except Exception as exc:  # noqa: BLE001 - a supervisor: the source outlives faults of our own
+            self._failed(unexpected(exc))
+
+    def _failed(self, failure: SourceFailure) -> None:
+        self._subscription.health.poll_failed(str(failure))
+        if self._subscription.heed(failure):
+            self._refused_until = self._subscription.clock.monotonic() + self._subscription.timing.slow_retry_s

@@ -1,0 +1,30 @@
+"""Where stream and polls meet: what is new is delivered, whichever brought it."""
+
+from collections.abc import Sequence
+
+from keeper.domain.accumulator import Update
+from keeper.hermes.guard import NewestGuard
+from keeper.hermes.health import Health
+from keeper.ports import Clock, Deliver, PriceEvent
+
+
+class Intake:
+    """Passes on the news of one subscription."""
+
+    def __init__(self, guard: NewestGuard, health: Health, *, clock: Clock, deliver: Deliver) -> None:
+        self._guard = guard
+        self._health = health
+        self._clock = clock
+        self._deliver = deliver
+
+    def accept(self, updates: Sequence[Update], arrived: float) -> bool:
+        """Deliver what is new of these updates; tells whether any of them holds a wanted feed, new or not."""
+        ours = [update for update in updates if self._guard.holds(update)]
+        if not ours:
+            return False
+        now = self._clock.now()
+        self._health.heard(now)
+        if news := tuple(update for update in ours if self._guard.advances(update, now=now)):
+            self._health.delivered()
+            self._deliver(PriceEvent(news, self._health.name, arrived))
+        return True

@@ -1,0 +1,31 @@
+"""One group of feeds at one endpoint: a stream, polls in its absence, and what the two share."""
+
+from dataclasses import dataclass
+
+from keeper.hermes.config import Timing
+from keeper.hermes.failure import SourceFailure
+from keeper.hermes.health import Health
+from keeper.hermes.intake import Intake
+from keeper.hermes.pacing import RequestBudget
+from keeper.hermes.roster import Roster
+from keeper.hermes.transport import Transport
+from keeper.ports import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """What stream and polls share."""
+
+    transport: Transport
+    roster: Roster
+    health: Health
+    intake: Intake
+    budget: RequestBudget
+    clock: Clock
+    timing: Timing
+
+    def heed(self, failure: SourceFailure) -> bool:
+        """Draw the consequences of a failure; tells whether asking again soon would be asking for the same refusal."""
+        if failure.retry_after_s is not None:
+            self.budget.bar(self.clock.monotonic() + failure.retry_after_s)
+        return failure.refused and not self.roster.exclude(failure.feeds)
