@@ -1,0 +1,207 @@
+"""What an event is in the log: how urgent, its stable name, its fields for machines and a sentence for people."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple, assert_never
+
+from keeper.domain.events import (
+    ChainRead,
+    ChainReadFailed,
+    Event,
+    ForceRequested,
+    NothingToPush,
+    PushFinished,
+    PushPlanned,
+    PushRetried,
+    PushSent,
+    SourceConnected,
+    SourceLost,
+    SourcePolling,
+    SourceProblem,
+)
+from keeper.domain.policy import Reason
+from keeper.domain.transaction import Outcome
+from keeper.domain.units import FeedId, Wei
+from keeper.server.decimals import decimal_text, native_text
+
+_MOST_NAMED = 5
+"""Feeds named in a sentence; the rest are counted."""
+_SHORT_ID = 8
+_GWEI_EXPONENT = -9
+_WEI_EXPONENT = -18
+_LEVEL_BY_OUTCOME = {
+    Outcome.CONFIRMED: logging.INFO,
+    Outcome.NOTHING_NEWER: logging.INFO,
+    Outcome.SUPERSEDED: logging.WARNING,
+    Outcome.UNRESOLVED: logging.WARNING,
+    Outcome.REVERTED: logging.ERROR,
+    Outcome.DROPPED: logging.ERROR,
+    Outcome.FAILED: logging.ERROR,
+}
+
+
+class Line(NamedTuple):
+    """One line of the log."""
+
+    name: str
+    """Stable: what machines look for."""
+    text: str
+    fields: dict[str, Any]
+
+
+class FeedNames:
+    """What to call the feeds."""
+
+    def __init__(self, aliases: Mapping[FeedId, str]) -> None:
+        self._names = {feed: alias if alias != feed else feed[:_SHORT_ID] for feed, alias in aliases.items()}
+
+    def of(self, feeds: Iterable[FeedId]) -> list[str]:
+        """A name for each."""
+        return [self._names.get(feed, feed[:_SHORT_ID]) for feed in feeds]
+
+
+def level_of(event: Event) -> int:
+    """How urgent it is, as logging counts. Every step of a push is for debugging, its end is for everybody."""
+    match event:
+        case ChainRead() | PushSent():
+            level = logging.DEBUG
+        case ForceRequested() | NothingToPush():
+            level = logging.DEBUG if event.origin == "timer" else logging.INFO
+        case PushPlanned():
+            level = logging.INFO if event.dry_run else logging.DEBUG
+        case SourceConnected():
+            level = logging.INFO
+        case SourcePolling():
+            level = logging.WARNING if event.active else logging.INFO
+        case SourceLost() | SourceProblem() | ChainReadFailed() | PushRetried():
+            level = logging.WARNING
+        case PushFinished():
+            level = _LEVEL_BY_OUTCOME[event.outcome]
+        case _:
+            assert_never(event)
+    return level
+
+
+def line_of(event: Event, names: FeedNames, reasons: Mapping[FeedId, Reason]) -> Line:
+    """The line for an event; `reasons` are those for which its feeds were found due, as far as known."""
+    match event:
+        case SourceConnected() | SourceLost() | SourcePolling() | SourceProblem():
+            return _source_line(event)
+        case ChainRead() | ChainReadFailed() | ForceRequested() | NothingToPush():
+            return _network_line(event)
+        case PushPlanned() | PushSent() | PushRetried():
+            return _step_line(event, names)
+        case PushFinished():
+            return _finished_line(event, names, reasons)
+        case _:
+            assert_never(event)
+
+
+def _source_line(event: SourceConnected | SourceLost | SourcePolling | SourceProblem) -> Line:
+    source = event.source
+    match event:
+        case SourceConnected():
+            return Line("source_connected", f"{source} streams prices", {"source": source})
+        case SourceLost(reason=reason):
+            text = f"{source} is lost: {reason}"
+            return Line("source_lost", text, {"source": source, "reason": reason})
+        case SourcePolling(active=True):
+            return Line("source_polling", f"{source} is polled until its stream is back", {"source": source})
+        case SourcePolling():
+            return Line("source_polling_ended", f"{source} is polled no longer", {"source": source})
+        case SourceProblem(problem=problem):
+            return Line("source_problem", f"{source}: {problem}", {"source": source, "problem": problem})
+        case _:
+            assert_never(event)
+
+
+def _network_line(event: ChainRead | ChainReadFailed | ForceRequested | NothingToPush) -> Line:
+    network = {"network": event.network}
+    match event:
+        case ChainRead():
+            fields = {"block": event.block, "balance": native_text(event.balance), "nonce": event.nonce}
+            text = f"{event.network} read at block {event.block}: balance {_coins(event.balance)}, nonce {event.nonce}"
+            return Line("chain_read", text, network | fields)
+        case ChainReadFailed(error=error):
+            text = f"{event.network} cannot be read, its last known state stays in force: {error}"
+            return Line("chain_read_failed", text, network | {"error": error})
+        case ForceRequested(origin=origin):
+            text = f"{event.network}: update of all feeds asked for by {origin}"
+            return Line("force_requested", text, network | {"origin": origin})
+        case NothingToPush(origin=origin):
+            text = f"{event.network}: nothing is newer than on chain, asked for by {origin}"
+            return Line("nothing_to_push", text, network | {"origin": origin})
+        case _:
+            assert_never(event)
+
+
+def _step_line(event: PushPlanned | PushSent | PushRetried, names: FeedNames) -> Line:
+    push = f"{event.network} push {event.push}"
+    fields: dict[str, Any] = {"network": event.network, "push": event.push}
+    match event:
+        case PushPlanned():
+            feeds = names.of(feed for feed, _ in event.feeds)
+            due = dict(zip(feeds, (reason.value for _, reason in event.feeds), strict=True))
+            verb = "would be sent" if event.dry_run else "planned"
+            listed = _listed([f"{name} ({reason})" for name, reason in due.items()])
+            text = f"{push} {verb}: {listed}, about {event.gas:,} gas, fee {_coins(event.update_fee)}"
+            told = {"feeds": feeds, "reasons": due, "gas": event.gas, "update_fee": native_text(event.update_fee)}
+            return Line("push_planned", text, fields | told | {"dry_run": event.dry_run})
+        case PushSent():
+            feeds = names.of(event.feeds)
+            sent_ms = round(event.event_to_sent_s * 1000, 1)
+            tx_hash = f"0x{event.tx_hash.hex()}"
+            text = f"{push} sent to {event.endpoint} {sent_ms} ms after its price: {_listed(feeds)}"
+            told = {"feeds": feeds, "nonce": event.nonce, "tx_hash": tx_hash, "endpoint": event.endpoint}
+            return Line("push_sent", text, fields | told | {"event_to_sent_ms": sent_ms})
+        case PushRetried():
+            text = f"{push} attempt {event.attempt} failed, next one in {event.delay_s:g} s: {event.error}"
+            told = {"attempt": event.attempt, "error": event.error, "delay_s": event.delay_s}
+            return Line("push_retried", text, fields | told)
+        case _:
+            assert_never(event)
+
+
+def _finished_line(event: PushFinished, names: FeedNames, reasons: Mapping[FeedId, Reason]) -> Line:
+    feeds = names.of(event.feeds)
+    known = {name: reasons[feed].value for feed, name in zip(event.feeds, feeds, strict=True) if feed in reasons}
+    outcome = event.outcome.value
+    cost = event.cost
+    fields = {
+        "network": event.network,
+        "push": event.push,
+        "outcome": outcome,
+        "feeds": feeds,
+        "reasons": known,
+        "written": names.of(event.written),
+        "retries": event.retries,
+        "detail": event.detail or None,
+        "tx_hash": f"0x{event.tx_hash.hex()}" if event.tx_hash is not None else None,
+        "block": event.block,
+        "gas_used": event.gas_used,
+        "gas_price_gwei": decimal_text(event.gas_price, _GWEI_EXPONENT) if event.gas_price is not None else None,
+        "gas_cost": native_text(cost.gas) if cost is not None else None,
+        "update_fee": native_text(cost.update_fee) if cost is not None else None,
+        "latency_ms": round(event.latency_s * 1000, 1) if event.latency_s is not None else None,
+    }
+    told = [
+        _listed([f"{name} ({known[name]})" if name in known else name for name in feeds]),
+        event.detail,
+        f"{event.gas_used:,} gas" if event.gas_used is not None else "",
+        f"cost {_coins(cost.total)}" if cost is not None else "",
+        f"{event.latency_s:.2f} s" if event.latency_s is not None else "",
+    ]
+    block = f" in block {event.block}" if event.block is not None else ""
+    text = f"{event.network} push {event.push} {outcome.replace('_', ' ')}{block}: {', '.join(filter(None, told))}"
+    return Line(f"push_{outcome}", text, {name: value for name, value in fields.items() if value is not None})
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names) if more <= 0 else f"{', '.join(names[:_MOST_NAMED])} and {more} more"
+
+
+def _coins(amount: Wei) -> str:
+    """An amount in the chain's coin, to four digits."""
+    return f"{Decimal(amount).scaleb(_WEI_EXPONENT):.4g} coins"

@@ -1,0 +1,109 @@
+"""Where settings are written: the environment, a `.env` file, a YAML file, a preset. Earlier ones win."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dotenv.parser import parse_stream
+
+from keeper.app.problems import Wrong, did_you_mean
+from keeper.app.yaml_files import read_yaml
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Settings that stand in one place, by their names in lower case; empty ones count as not set."""
+
+    place: str
+    """Where that is, as messages say it."""
+    values: Mapping[str, object]
+    in_capitals: bool = True
+    """Whether names are written in capitals there."""
+
+    def spelling(self, name: str) -> str:
+        """The setting's name as it is written there, and where that is."""
+        return f"{self.name(name)} in {self.place}"
+
+    def name(self, name: str) -> str:
+        """The setting's name as it is written there."""
+        return name.upper() if self.in_capitals else name
+
+
+def merged(layers: Sequence[Layer]) -> dict[str, object]:
+    """The strongest value of every setting, of layers that come strongest first."""
+    return {name: value for layer in reversed(layers) for name, value in layer.values.items()}
+
+
+def spelling(layers: Sequence[Layer], name: str) -> str:
+    """A setting's name as it is written where its strongest value stands, and where that is."""
+    layer = strongest(layers, [name])
+    return layer.spelling(name) if layer else name.upper()
+
+
+def strongest(layers: Sequence[Layer], names: Collection[str]) -> Layer | None:
+    """The first layer that sets any of these."""
+    return next((layer for layer in layers if not layer.values.keys().isdisjoint(names)), None)
+
+
+def settled(layers: Sequence[Layer], alternatives: Collection[str]) -> list[Layer]:
+    """The layers, where of settings that stand for one another only those of the strongest layer are left."""
+    kept = strongest(layers, alternatives)
+    return [layer if layer is kept else _without(layer, alternatives) for layer in layers]
+
+
+def from_environ(environ: Mapping[str, str], names: Collection[str]) -> Layer:
+    """What the environment sets; variables that are not ours are none of our business."""
+    values = {name: environ[name.upper()] for name in names if name.upper() in environ}
+    return Layer("the environment", _set(values))
+
+
+def from_dotenv(path: Path, names: Collection[str]) -> tuple[Layer, list[str]]:
+    """What a `.env` file sets, and what is wrong with it; a file that does not exist sets nothing."""
+    values: dict[str, object] = {}
+    problems = []
+    try:
+        with path.open(encoding="utf-8-sig") as stream:
+            for line in parse_stream(stream):
+                if line.error:
+                    problems.append(f"{path}, line {line.original.line}: is no NAME=value")
+                elif line.key is not None and line.key.lower() in names and line.key.isupper():
+                    values[line.key.lower()] = line.value or ""
+                elif line.key is not None and (
+                    hint := did_you_mean(line.key.upper(), [name.upper() for name in names])
+                ):
+                    problems.append(f"{line.key} in {path} is not known{hint}")
+    except FileNotFoundError:
+        pass
+    except UnicodeDecodeError:
+        problems.append(f"{path} is not UTF-8 text")
+    except OSError as exc:
+        problems.append(f"{path} cannot be read: {exc.strerror}")
+    return Layer(str(path), _set(values)), problems
+
+
+def from_yaml(path: Path, names: Collection[str]) -> tuple[Layer, list[str]]:
+    """What a YAML file sets, and what is wrong with it; every name in it must be known."""
+    try:
+        content = read_yaml(path) or {}
+    except Wrong as exc:
+        return Layer(str(path), {}), [f"{path} {reason}" for reason in exc.reasons]
+    if not isinstance(content, dict):
+        hint = ": name a price_pusher file in PRICE_CONFIG_FILE instead" if isinstance(content, list) else ""
+        return Layer(str(path), {}), [f"{path} does not hold `name: value` lines{hint}"]
+    written = {str(name): value for name, value in content.items()}
+    problems = [
+        f"{name} in {path} is not known{did_you_mean(name.lower(), names)}"
+        for name in written
+        if name.lower() not in names
+    ]
+    values = {name.lower(): value for name, value in written.items() if name.lower() in names}
+    return Layer(str(path), _set(values), in_capitals=False), problems
+
+
+def _set(values: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in values.items() if not isinstance(value, str) or value.strip()}
+
+
+def _without(layer: Layer, names: Collection[str]) -> Layer:
+    values = {name: value for name, value in layer.values.items() if name not in names}
+    return Layer(layer.place, values, layer.in_capitals)

@@ -1,0 +1,91 @@
+"""The documents and examples say what the settings are: all of them, with the defaults that hold."""
+
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+
+from keeper.app.loading import load
+from keeper.app.presets import PRESETS
+from keeper.app.settings import NAMES, ONLY_IN_YAML, Settings
+from keeper.domain.policy import Early
+from tests.support.settings import ENOUGH, ETH, PRIVATE_KEY
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+FIELDS = {field.alias or name: field for name, field in Settings.model_fields.items()}
+
+
+def settings_table() -> str:
+    lines = ["| setting | default | meaning |", "|---|---|---|"]
+    for name, field in FIELDS.items():
+        spelled = name if name in ONLY_IN_YAML else name.upper()
+        default = f"`{field.default}`" if field.default and not field.is_required() else ""
+        lines.append(f"| `{spelled}` | {default} | {field.description} |")
+    return "\n".join([*lines, ""])
+
+
+def presets_table() -> str:
+    names = sorted({name for values in PRESETS.values() for name in values})
+    lines = [f"| preset | {' | '.join(f'`{name.upper()}`' for name in names)} |", "|---" * (len(names) + 1) + "|"]
+    for preset, values in PRESETS.items():
+        lines.append(f"| `{preset}` | {' | '.join(values.get(name, '') for name in names)} |")
+    return "\n".join([*lines, ""])
+
+
+@pytest.mark.parametrize("table", [settings_table, presets_table])
+def test_the_document_holds_the_table_that_the_code_implies(table: object) -> None:
+    assert callable(table)
+    assert table() in (REPOSITORY / "docs" / "settings.md").read_text()
+
+
+def uncommented(text: str) -> str:
+    return "\n".join(
+        line.removeprefix("#") if line.startswith("#") and "=" in line and line[1].isupper() else line
+        for line in text.splitlines()
+    )
+
+
+@pytest.fixture
+def every_line(tmp_path: Path) -> Path:
+    """The example of a `.env` file with nothing commented out."""
+    path = tmp_path / ".env"
+    path.write_text(uncommented((REPOSITORY / ".env.example").read_text()))
+    return path
+
+
+def test_the_env_example_names_every_setting_with_its_default(every_line: Path) -> None:
+    given = dotenv_values(every_line)
+    assert given.keys() == {name.upper() for name in NAMES - ONLY_IN_YAML}
+    defaults = {name.upper(): field.default for name, field in FIELDS.items() if isinstance(field.default, str)}
+    assert {name: given[name] for name in defaults} == defaults
+
+
+def test_the_env_example_loads_once_the_required_lines_are_filled_in(every_line: Path) -> None:
+    required = {name: ENOUGH[name] for name in ("PRIVATE_KEY", "RPC_URL", "CONTRACT_ADDRESS")}
+    settings = load(config_file=None, environ=required, dotenv=every_line)
+    assert settings == load(
+        config_file=None,
+        environ=required | {"PRICE_FEED_IDS": dotenv_values(every_line)["PRICE_FEED_IDS"] or ""},
+        dotenv=None,
+    )
+
+
+def test_the_yaml_example_loads(tmp_path: Path) -> None:
+    for name in ("private-key", "hermes-api-key"):
+        (tmp_path / name).write_text(PRIVATE_KEY)
+    files = {
+        "PRIVATE_KEY_FILE": str(tmp_path / "private-key"),
+        "HERMES_API_KEY_FILE": str(tmp_path / "hermes-api-key"),
+    }
+    settings = load(config_file=REPOSITORY / "config" / "keeper.example.yaml", environ=files, dotenv=None)
+    assert [feed.alias for feed in settings.feeds][1:] == ["ETH/USD", "USDC/USD"]
+    assert settings.network_name == "ethereum"
+    assert settings.max_staleness == 60
+
+
+def test_the_price_config_example_loads() -> None:
+    example = str(REPOSITORY / "config" / "price-config.example.yaml")
+    environ = {name: value for name, value in ENOUGH.items() if name != "PRICE_FEED_IDS"}
+    btc, eth = load(config_file=None, environ=environ | {"PRICE_CONFIG_FILE": example}, dotenv=None).feeds
+    assert btc.policy.early is Early.ALWAYS
+    assert (eth.feed_id, eth.policy.early) == (ETH, Early.RULES)
