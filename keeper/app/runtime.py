@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Never
 
 from keeper import __version__
-from keeper.app.logs import log_health
+from keeper.app.log_events import log_health
 from keeper.domain.status import KeeperStatus
 from keeper.pipeline.network import Network
 from keeper.ports import Clock, PriceEvent, PriceSource

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from keeper.app.clock import SystemClock
-from keeper.app.logs import LogEvents
+from keeper.app.log_events import LogEvents
 from keeper.app.runtime import Keeper
 from keeper.app.settings import Settings
 from keeper.domain.events import Event

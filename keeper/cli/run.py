@@ -1,10 +1,14 @@
 """`keeper run`: keep the feeds fresh until told to stop."""
 
 import argparse
+import logging
+import os
 import sys
 from typing import TYPE_CHECKING
 
 from keeper.cli.settings import add_config_option, load_settings
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from keeper.app.settings import Settings
@@ -34,4 +38,9 @@ async def _keep(settings: "Settings", *, dry_run: bool) -> None:
     from keeper.app.wiring import assembled
 
     async with assembled(settings, dry_run=dry_run) as parts:
+        url = f"http://{settings.metrics_host}:{parts.server.port}"
+        text = f"keeps {len(settings.feeds)} feeds fresh{' (dry run)' if dry_run else ''}, status at {url}/status"
+        fields = {"url": url, "feeds": len(settings.feeds), "dry_run": dry_run, "pid": os.getpid()}
+        log.info("serving", extra={"text": text, "fields": fields})
         await parts.keeper.run()
+    log.info("stopped", extra={"text": "stopped"})
