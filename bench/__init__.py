@@ -1,0 +1,1 @@
+"""Measures the keeper: `make bench` prints the tables of docs/benchmarks.md."""

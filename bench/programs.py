@@ -1,0 +1,114 @@
+"""The programs that are measured, each as a process of its own."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.node import BASE_FEE, CHAIN_ID, CONTRACT, TIP
+from keeper.domain.price import Price
+from keeper.domain.units import FeedId
+from keeper.lab.anvil import DEV_ADDRESS, DEV_PRIVATE_KEY
+
+SENDER = DEV_ADDRESS
+THRESHOLD_PPM = 100
+"""What `MIN_PRICE_CHANGE_PERCENT` is by default."""
+DAY_S = 86_400
+
+_STOP_PATIENCE_S = 20
+_LAST_WORDS = 2_000
+
+
+@contextmanager
+def keeper(
+    folder: Path,
+    *,
+    rpc: str,
+    hermes: str,
+    feeds: Sequence[FeedId],
+    contract: str = CONTRACT,
+    metrics_port: int = 0,
+    **settings: str,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """`keeper run` with the settings of production; nothing forced, no debounce and no heartbeat unless told so."""
+    environment = {
+        "PATH": os.environ.get("PATH", ""),
+        "PRIVATE_KEY": DEV_PRIVATE_KEY.hex(),
+        "RPC_URL": f"http://{rpc}",
+        "HERMES_URL": f"http://{hermes}",
+        "CONTRACT_ADDRESS": contract,
+        "PRICE_FEED_IDS": ",".join(feeds),
+        "METRICS_PORT": str(metrics_port),
+        "DEBOUNCE_MS": "0",
+        "MAX_STALENESS": str(DAY_S),
+        "FORCE_UPDATE_INTERVAL_MS": "0",
+        **settings,
+    }
+    command = [sys.executable, "-m", "keeper", "run"]
+    with _running(command, folder, log=folder / "keeper.log", environment=environment) as process:
+        yield process
+
+
+@contextmanager
+def floor(folder: Path, *, address: str, on_chain: dict[FeedId, Price]) -> Iterator[subprocess.Popen[bytes]]:
+    """`bench.floor`, told what the keeper finds out by itself."""
+    job = {
+        "rpc_host": address,
+        "hermes_host": address,
+        "stream_path": "/v2/updates/price/stream?encoding=base64&parsed=false",
+        "on_chain": {feed: (price.price, price.expo, price.publish_time) for feed, price in on_chain.items()},
+        "threshold_ppm": THRESHOLD_PPM,
+        "max_staleness_s": DAY_S,
+        "private_key": DEV_PRIVATE_KEY.hex(),
+        "contract": CONTRACT[2:],
+        "chain_id": CHAIN_ID,
+        "tip": TIP,
+        "fee_cap": 2 * BASE_FEE + TIP,
+        "nonce": 0,
+    }
+    command = [sys.executable, "-m", "bench.floor"]
+    with _running(command, Path.cwd(), log=folder / "floor.log", given=json.dumps(job).encode()) as process:
+        yield process
+
+
+@contextmanager
+def _running(
+    command: Sequence[str], folder: Path, *, log: Path, given: bytes = b"", environment: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that logs to a file; raises RuntimeError with its last words when it ends before its time."""
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=stream, stderr=stream
+        )
+    assert process.stdin is not None
+    process.stdin.write(given)
+    process.stdin.close()
+    try:
+        yield process
+        code = process.poll()
+        if code is not None:
+            raise RuntimeError(f"{' '.join(command[1:])} ended with {code}")
+    except (RuntimeError, TimeoutError, OSError) as exc:
+        exc.add_note(f"{log.name} ends with: {log.read_text(errors='replace')[-_LAST_WORDS:]}")
+        raise
+    finally:
+        _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

@@ -1,0 +1,129 @@
+"""The stage on which a program is measured: this process plays Hermes and the RPC node, and holds the only clock.
+
+Plain blocking writes and one selector, so that nothing of our own stands between a byte and its timestamp.
+"""
+
+import selectors
+import socket
+from collections.abc import Callable
+from time import perf_counter
+
+from bench.events import PriceEvent
+from bench.node import ScriptedNode
+
+_RECEIVE_BYTES = 2**20
+_STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+_RAW_TRANSACTION = b"eth_sendRawTransaction"
+
+
+class Stage:
+    """Serves the stream, the latest prices and the chain to one program, on one port."""
+
+    def __init__(self, selector: selectors.BaseSelector, node: ScriptedNode, opening: PriceEvent) -> None:
+        self.node = node
+        self.received_at: float | None = None
+        """When the last raw transaction was complete, in seconds of `perf_counter`."""
+        self._selector = selector
+        self._latest = opening
+        self._stream: socket.socket | None = None
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._connections: list[socket.socket] = [self._listener]
+        selector.register(self._listener, selectors.EVENT_READ, self._accept)
+
+    @property
+    def address(self) -> str:
+        """Host and port."""
+        host, port = self._listener.getsockname()
+        return f"{host}:{port}"
+
+    @property
+    def streams(self) -> bool:
+        """Whether the program listens to the stream."""
+        return self._stream is not None
+
+    def publish(self, event: PriceEvent) -> float:
+        """Write an event; returns when its last byte was written, in seconds of `perf_counter`."""
+        assert self._stream is not None
+        self._latest, self.received_at = event, None
+        self._stream.sendall(event.chunk)
+        return perf_counter()
+
+    def close(self) -> None:
+        """Close all sockets."""
+        for connection in self._connections:
+            if connection.fileno() >= 0:
+                self._selector.unregister(connection)
+                connection.close()
+
+    def _accept(self) -> None:
+        connection, _ = self._listener.accept()
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._connections.append(connection)
+        self._selector.register(connection, selectors.EVENT_READ, self._reader(connection))
+
+    def _reader(self, connection: socket.socket) -> Callable[[], None]:
+        buffer = bytearray()
+
+        def read() -> None:
+            received = connection.recv(_RECEIVE_BYTES)
+            if not received:
+                self._selector.unregister(connection)
+                connection.close()
+                return
+            buffer.extend(received)
+            while (size := _request_bytes(buffer)) is not None:
+                request = bytes(buffer[:size])
+                del buffer[:size]
+                if _RAW_TRANSACTION in request:
+                    self.received_at = perf_counter()
+                connection.sendall(self._answer(connection, request))
+
+        return read
+
+    def _answer(self, connection: socket.socket, request: bytes) -> bytes:
+        head, _, body = request.partition(b"\r\n\r\n")
+        if head.startswith(b"GET /v2/updates/price/stream"):
+            self._stream = connection
+            return _STREAM_HEAD + self._latest.chunk
+        answer = self._latest.body if head.startswith(b"GET ") else self.node.answer(body)
+        return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
+            len(answer),
+            answer,
+        )
+
+
+def _request_bytes(buffer: bytearray) -> int | None:
+    """The length of the first request in the buffer, or None while it is not complete."""
+    head_end = buffer.find(b"\r\n\r\n")
+    if head_end < 0:
+        return None
+    body_bytes = 0
+    for line in bytes(buffer[:head_end]).lower().split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name == b"content-length":
+            body_bytes = int(value)
+    size = head_end + 4 + body_bytes
+    return size if len(buffer) >= size else None
+
+
+def turn(selector: selectors.BaseSelector, timeout_s: float) -> None:
+    """Serve whoever asks, once."""
+    for key, _ in selector.select(timeout_s):
+        key.data()
+
+
+def turn_until(selector: selectors.BaseSelector, condition: Callable[[], object], *, timeout_s: float) -> None:
+    """Serve until the condition holds; raises TimeoutError."""
+    deadline = perf_counter() + timeout_s
+    while not condition():
+        left = deadline - perf_counter()
+        if left <= 0:
+            raise TimeoutError
+        turn(selector, min(left, 0.05))
+
+
+def turn_for(selector: selectors.BaseSelector, seconds: float) -> None:
+    """Serve for a while."""
+    deadline = perf_counter() + seconds
+    while (left := deadline - perf_counter()) > 0:
+        turn(selector, left)
