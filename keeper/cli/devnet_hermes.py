@@ -15,9 +15,15 @@ if TYPE_CHECKING:
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
-    parser = commands.add_parser("hermes", help="serve simulated prices as Hermes does")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=0, help="port to listen on; 0 takes a free one (default)")
+    parser = commands.add_parser(
+        "hermes",
+        help="serve simulated prices as Hermes does",
+        description="Serves truly signed prices in the wire format of Hermes until SIGTERM or SIGINT. Once it serves,"
+        " it prints one line of JSON: its url, the feeds' ids, the signers' addresses and the quorum.",
+        epilog="The keys that sign are public: no contract of any value may trust them. docs/devnet.md tells the rest.",
+    )
+    parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=0, metavar="P", help="default: a free one")
     _add_market(parser)
     _add_signers(parser)
     _add_service(parser)
@@ -25,31 +31,40 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _add_market(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("prices")
-    group.add_argument("--feeds", type=int, default=10, metavar="N", help="how many feeds, 1 to 2000")
-    group.add_argument("--interval-ms", type=int, default=400, help="between two events; 0: only by the control route")
-    group.add_argument("--seed", type=int, default=0, help="equal seeds make equal walks")
-    group.add_argument("--volatility-ppm", type=int, default=50, help="deviation of a step; 0 stands still")
-    group.add_argument("--csv", action="append", default=[], metavar="FEED=PATH", help="replay a CSV file (repeatable)")
-    group.add_argument("--speed", type=float, default=1.0, help="replay so many times faster than recorded")
-    group.add_argument("--once", action="store_true", help="end a replay at its last row instead of starting again")
+    add = parser.add_argument_group("prices").add_argument
+    add("--feeds", type=int, default=10, metavar="N", help="how many feeds, 1 to 2000 (default: %(default)s)")
+    add(
+        "--interval-ms", type=int, default=400, metavar="MS",
+        help="between two events (default: %(default)s); 0 sends only what the control route asks for",
+    )  # fmt: skip
+    add("--seed", type=int, default=0, metavar="S", help="equal seeds make equal walks (default: %(default)s)")
+    add(
+        "--volatility-ppm", type=int, default=50, metavar="X",
+        help="standard deviation of a walk's step (default: %(default)s); 0 stands still",
+    )  # fmt: skip
+    add(
+        "--csv", action="append", default=[], metavar="FEED=PATH",
+        help="a feed, by symbol or id, that replays a CSV file; may be repeated",
+    )  # fmt: skip
+    add("--speed", type=float, default=1.0, metavar="X", help="of replays, 1 as recorded (default: 1)")
+    add("--once", action="store_true", help="close a feed's market at its file's end, instead of starting again")
 
 
 def _add_signers(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("signers")
     source = group.add_mutually_exclusive_group()
-    source.add_argument("--signers-count", type=int, default=1, metavar="N", help="sign with N devnet keys")
-    source.add_argument("--signer-keys-file", type=Path, metavar="PATH", help="sign with these keys, one a line")
-    group.add_argument("--quorum", type=int, metavar="M", help="how many of them sign (default: all)")
-    group.add_argument("--signer-set-index", type=int, default=0, help="the signer set that updates name")
+    source.add_argument("--signers-count", type=int, default=1, metavar="N", help="devnet keys (default: %(default)s)")
+    source.add_argument("--signer-keys-file", type=Path, metavar="FILE", help="keys of your own, one a line")
+    group.add_argument("--quorum", type=int, metavar="M", help="how many sign each update (default: all)")
+    group.add_argument("--signer-set-index", type=int, default=0, metavar="I", help="default: %(default)s")
 
 
 def _add_service(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("service")
-    group.add_argument("--api-key", metavar="KEY", help="want this key on the price routes")
-    group.add_argument("--keepalive-s", type=float, default=15.0, help="silence before a keep-alive comment")
-    group.add_argument("--max-connection-s", type=float, default=86_400.0, help="age at which a stream is ended")
-    group.add_argument("--rate-limit", action="store_true", help="429 for a minute after 10 requests in 10 s")
+    add = parser.add_argument_group("service").add_argument
+    add("--api-key", metavar="KEY", help="wanted on the price routes")
+    add("--keepalive-s", type=float, default=15.0, metavar="S", help="without an event (default: 15)")
+    add("--max-connection-s", type=float, default=86_400.0, metavar="S", help="a stream's age (default: 24 h)")
+    add("--rate-limit", action="store_true", help="answer 429 for a minute after 10 requests in 10 s")
 
 
 def run(args: argparse.Namespace) -> int:

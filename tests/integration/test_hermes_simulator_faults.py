@@ -14,6 +14,7 @@ from tests.support.hermes import (
     LATEST,
     STREAM,
     RawClient,
+    SetClock,
     asking,
     get,
     post_control,
@@ -197,6 +198,14 @@ async def test_events_and_answers_can_be_late(simulator: HermesSimulator, client
     assert loop.time() - start >= 0.1
 
 
+async def test_ended_streams_do_not_wait_for_late_events(simulator: HermesSimulator, client: RawClient) -> None:
+    await simulator.control({"action": "delay", "stream_ms": 10_000})
+    slot = simulator.publish()
+    assert (await latest(simulator))["parsed"][0]["metadata"]["slot"] == slot
+    await simulator.control({"action": "end"})
+    assert await client.frame() == b""
+
+
 async def test_a_removed_feed_vanishes_from_events_without_a_word(
     simulator: HermesSimulator, client: RawClient
 ) -> None:
@@ -290,6 +299,24 @@ async def publish_until_one_is_behind(simulator: HermesSimulator, quick: RawClie
         if any(stream.is_ending for stream in simulator.publisher.streams):
             return
     raise AssertionError("no consumer ever fell behind")
+
+
+async def test_whoever_watches_learns_what_stopped_the_slots() -> None:
+    clock = BrokenClock()
+    async with running(SimulatorConfig(interval_ms=1), clock) as simulator:
+        watch = asyncio.create_task(simulator.watch())
+        clock.is_broken = True
+        with pytest.raises(RuntimeError, match="no time"):
+            await watch
+
+
+class BrokenClock(SetClock):
+    is_broken = False
+
+    def __call__(self) -> float:
+        if self.is_broken:
+            raise RuntimeError("no time")
+        return self.now
 
 
 async def test_streams_of_gone_clients_are_forgotten(simulator: HermesSimulator) -> None:

@@ -97,6 +97,14 @@ def test_the_rate_limit_is_each_clients_own() -> None:
     assert limit.allows("b", now=1.0)
 
 
+def test_the_rate_limit_forgets_everyone_when_there_are_too_many_clients() -> None:
+    limit = RateLimit(requests=1)
+    assert limit.allows("a", now=0.0)
+    for number in range(2000):
+        limit.allows(f"client {number}", now=1.0)
+    assert limit.allows("a", now=2.0)
+
+
 @pytest.mark.parametrize(
     "numbers",
     [
