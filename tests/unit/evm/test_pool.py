@@ -1,0 +1,335 @@
+"""The pool: which endpoint is asked, which answer counts, what is remembered of failures."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from keeper.domain.errors import Fatal, Throttled, Transient, Uncertain
+from keeper.evm.ledger import Account
+from keeper.evm.rpc import MAX_BATCH, READ_TIMEOUT_S, SEND_TIMEOUT_S, RpcPool
+from keeper.evm.wire import Call, ErrorAnswer
+from tests.support.clock import LoopClock
+from tests.support.scripted_node import RETRY_AFTER_S, FakeTransport, Fault, ScriptedNode
+
+pytestmark = pytest.mark.looptime
+
+CHAIN_ID = 31337
+FIRST_REST_S = 2.0
+READ = "eth_getBalance"
+SEND = Call("eth_sendRawTransaction", ("0x02",))
+FAILURES = [fault for fault in Fault if fault not in {Fault.NONE, Fault.REFUSES_BATCHES}]
+NOBODY_KNOWS = ErrorAnswer(-32603, "the moon is in the wrong house")
+BUSY = ErrorAnswer(-32005, "rate limit exceeded")
+
+
+def pool_of(*nodes: ScriptedNode, chain_id: int | None = CHAIN_ID) -> RpcPool:
+    """Endpoints are named a, b, c."""
+    transports = [FakeTransport(name, node) for name, node in zip("abc", nodes, strict=False)]
+    return RpcPool(transports, clock=LoopClock(), chain_id=chain_id)
+
+
+async def connected(*nodes: ScriptedNode) -> RpcPool:
+    pool = pool_of(*nodes)
+    await pool.connect()
+    return pool
+
+
+def reads(nodes: Sequence[ScriptedNode]) -> list[int]:
+    """How often each was asked for a balance."""
+    return [node.methods()[READ] for node in nodes]
+
+
+async def read(pool: RpcPool) -> object:
+    return await pool.call(READ, "0x5")
+
+
+async def test_asks_the_first_endpoint_alone_while_it_is_well() -> None:
+    nodes = [ScriptedNode(), ScriptedNode()]
+    pool = await connected(*nodes)
+    assert [await read(pool) for _ in range(3)] == ["0x5"] * 3
+    assert reads(nodes) == [3, 0]
+
+
+async def test_a_broadcast_is_one_request() -> None:
+    node = ScriptedNode()
+    pool = await connected(node)
+    before = node.bodies
+    answer = await pool.send(SEND)
+    assert (answer.endpoint, answer.in_doubt, node.bodies - before) == ("a", False, 1)
+
+
+@pytest.mark.parametrize("fault", FAILURES)
+async def test_the_next_endpoint_answers_within_the_same_call(fault: Fault) -> None:
+    nodes = [ScriptedNode(), ScriptedNode()]
+    pool = await connected(*nodes)
+    nodes[0].fault = fault
+    assert await read(pool) == "0x5"
+    assert (await pool.send(SEND)).endpoint == "b"
+
+
+@pytest.mark.parametrize("said", ["execution reverted", "nonce too low", "the method eth_x does not exist"])
+async def test_a_verdict_is_not_asked_of_another_endpoint(said: str) -> None:
+    nodes = [ScriptedNode(answers={READ: ErrorAnswer(-32000, said)}), ScriptedNode()]
+    pool = await connected(*nodes)
+    with pytest.raises(Transient, match=said):
+        await read(pool)
+    assert reads(nodes) == [1, 0]
+
+
+async def test_an_error_that_nobody_knows_is_asked_of_the_next_endpoint() -> None:
+    nodes = [ScriptedNode(answers={READ: NOBODY_KNOWS}), ScriptedNode()]
+    pool = await connected(*nodes)
+    assert await read(pool) == "0x5"
+    assert pool.endpoints()[0].healthy
+
+
+async def test_an_error_that_nobody_knows_is_the_answer_when_no_endpoint_has_a_better_one() -> None:
+    nodes = [ScriptedNode(answers={READ: NOBODY_KNOWS}), ScriptedNode()]
+    pool = await connected(*nodes)
+    nodes[1].fault = Fault.REFUSES
+    with pytest.raises(Transient, match="the moon"):
+        await read(pool)
+
+
+async def test_a_failed_endpoint_rests_and_is_tried_again() -> None:
+    nodes = [ScriptedNode(), ScriptedNode()]
+    pool = await connected(*nodes)
+    nodes[0].fault = Fault.CUTS
+    await read(pool)
+    nodes[0].fault = Fault.NONE
+    await read(pool)
+    assert reads(nodes) == [1, 2]
+    await asyncio.sleep(FIRST_REST_S)
+    await read(pool)
+    assert reads(nodes) == [2, 2]
+    assert pool.endpoints()[0].healthy
+
+
+async def test_the_rest_grows_with_every_failure() -> None:
+    nodes = [ScriptedNode(), ScriptedNode()]
+    pool = await connected(*nodes)
+    nodes[0].fault = Fault.CUTS
+    await read(pool)
+    for rest_s in (FIRST_REST_S, 2 * FIRST_REST_S, 4 * FIRST_REST_S):
+        asked = nodes[0].methods()[READ]
+        await asyncio.sleep(rest_s - 0.01)
+        await read(pool)
+        assert nodes[0].methods()[READ] == asked
+        await asyncio.sleep(0.02)
+        await read(pool)
+        assert nodes[0].methods()[READ] == asked + 1
+
+
+async def test_a_broadcast_does_not_try_out_an_endpoint_that_failed() -> None:
+    nodes = [ScriptedNode(), ScriptedNode()]
+    pool = await connected(*nodes)
+    nodes[0].fault = Fault.HANGS
+    await read(pool)
+    nodes[0].fault = Fault.NONE
+    await asyncio.sleep(FIRST_REST_S)
+    assert (await pool.send(SEND)).endpoint == "b"
+    await read(pool)
+    assert (await pool.send(SEND)).endpoint == "a"
+
+
+async def test_all_endpoints_are_used_when_all_are_down() -> None:
+    nodes = [ScriptedNode(), ScriptedNode()]
+    pool = await connected(*nodes)
+    for node in nodes:
+        node.fault = Fault.REFUSES
+    with pytest.raises(Transient):
+        await read(pool)
+    nodes[1].fault = Fault.NONE
+    assert await read(pool) == "0x5"
+    assert (await pool.send(SEND)).endpoint == "b"
+
+
+@pytest.mark.parametrize("sends", [False, True])
+async def test_every_request_has_a_deadline(sends: bool) -> None:  # noqa: FBT001
+    nodes = [ScriptedNode(), ScriptedNode()]
+    pool = await connected(*nodes)
+    nodes[0].fault = Fault.HANGS
+    started = asyncio.get_running_loop().time()
+    await (pool.send(SEND) if sends else read(pool))
+    took = asyncio.get_running_loop().time() - started
+    assert took == pytest.approx(SEND_TIMEOUT_S if sends else READ_TIMEOUT_S)
+
+
+class TestThrottling:
+    @pytest.mark.parametrize("by_error_text", [False, True])
+    async def test_an_endpoint_is_left_alone_as_long_as_it_asks_for(self, by_error_text: bool) -> None:  # noqa: FBT001
+        nodes = [ScriptedNode(), ScriptedNode()]
+        pool = await connected(*nodes)
+        if by_error_text:
+            nodes[0].answers[READ] = BUSY
+        else:
+            nodes[0].fault = Fault.THROTTLES
+        await read(pool)
+        nodes[0].fault = Fault.NONE
+        nodes[0].answers.clear()
+        asked = nodes[0].methods()[READ]
+        await read(pool)
+        assert nodes[0].methods()[READ] == asked
+        await asyncio.sleep(1 if by_error_text else RETRY_AFTER_S)
+        await read(pool)
+        assert nodes[0].methods()[READ] == asked + 1
+
+    async def test_it_is_no_ill_health(self) -> None:
+        nodes = [ScriptedNode(), ScriptedNode()]
+        pool = await connected(*nodes)
+        nodes[0].fault = Fault.THROTTLES
+        await read(pool)
+        status = pool.endpoints()[0]
+        assert status.healthy
+        assert "slow down" in status.detail
+
+    async def test_nobody_is_asked_while_all_want_to_be_left_alone(self) -> None:
+        node = ScriptedNode()
+        pool = await connected(node)
+        node.fault = Fault.THROTTLES
+        with pytest.raises(Throttled):
+            await read(pool)
+        node.fault = Fault.NONE
+        await asyncio.sleep(2)
+        with pytest.raises(Throttled) as refused:
+            await pool.send(SEND)
+        assert refused.value.retry_after_s == pytest.approx(RETRY_AFTER_S - 2)
+        assert node.methods()["eth_sendRawTransaction"] == 0
+
+
+class TestDoubt:
+    @pytest.mark.parametrize("fault", [Fault.CUTS, Fault.HANGS, Fault.BREAKS, Fault.BABBLES])
+    async def test_a_broadcast_that_may_have_arrived_is_uncertain(self, fault: Fault) -> None:
+        nodes = [ScriptedNode(), ScriptedNode()]
+        pool = await connected(*nodes)
+        nodes[0].fault, nodes[1].fault = Fault.REFUSES, fault
+        with pytest.raises(Uncertain):
+            await pool.send(SEND)
+
+    async def test_one_that_has_reached_nobody_is_not(self) -> None:
+        nodes = [ScriptedNode(), ScriptedNode()]
+        pool = await connected(*nodes)
+        nodes[0].fault, nodes[1].fault = Fault.REFUSES, Fault.THROTTLES
+        with pytest.raises(Transient) as failed:
+            await pool.send(SEND)
+        assert not isinstance(failed.value, Uncertain)
+
+    async def test_no_doubt_arises_from_the_question_for_the_chain(self) -> None:
+        pool = pool_of(ScriptedNode(fault=Fault.CUTS))
+        with pytest.raises(Transient) as failed:
+            await pool.send(SEND)
+        assert not isinstance(failed.value, Uncertain)
+
+    @pytest.mark.parametrize("puzzled", [False, True])
+    async def test_a_later_answer_tells_that_an_earlier_endpoint_may_have_it_too(self, puzzled: bool) -> None:  # noqa: FBT001
+        nodes = [ScriptedNode(), ScriptedNode()]
+        pool = await connected(*nodes)
+        if puzzled:
+            nodes[0].answers[SEND.method] = NOBODY_KNOWS
+        else:
+            nodes[0].fault = Fault.CUTS
+        answer = await pool.send(SEND)
+        assert (answer.endpoint, answer.in_doubt) == ("b", True)
+
+
+class TestChainId:
+    async def test_each_endpoint_is_asked_once(self) -> None:
+        nodes = [ScriptedNode(), ScriptedNode()]
+        pool = await connected(*nodes)
+        await read(pool)
+        await pool.send(SEND)
+        assert [node.methods()["eth_chainId"] for node in nodes] == [1, 1]
+
+    async def test_the_first_endpoint_that_answers_decides_where_none_is_given(self) -> None:
+        pool = pool_of(
+            ScriptedNode(fault=Fault.REFUSES), ScriptedNode(chain_id=5), ScriptedNode(chain_id=6), chain_id=None
+        )
+        assert await pool.connect() == 5
+        assert (await pool.send(SEND)).endpoint == "b"
+
+    async def test_an_endpoint_of_another_chain_is_never_used(self) -> None:
+        nodes = [ScriptedNode(chain_id=1), ScriptedNode()]
+        pool = await connected(*nodes)
+        nodes[1].fault = Fault.REFUSES
+        with pytest.raises(Transient):
+            await read(pool)
+        with pytest.raises(Transient):
+            await pool.send(SEND)
+        assert nodes[0].methods() == {"eth_chainId": 1}
+        status = pool.endpoints()[0]
+        assert not status.healthy
+        assert "chain 1, not 31337" in status.detail
+
+    async def test_it_is_fatal_when_all_endpoints_serve_others(self) -> None:
+        with pytest.raises(Fatal, match="a: it serves chain 1, not 31337"):
+            await connected(ScriptedNode(chain_id=1), ScriptedNode(chain_id=2))
+
+    async def test_an_endpoint_that_was_away_is_checked_before_its_first_use(self) -> None:
+        nodes = [ScriptedNode(fault=Fault.REFUSES), ScriptedNode()]
+        pool = await connected(*nodes)
+        nodes[0].fault, nodes[0].chain_id = Fault.NONE, 1
+        await asyncio.sleep(FIRST_REST_S)
+        await read(pool)
+        assert nodes[0].methods() == {"eth_chainId": 1}
+        assert reads(nodes) == [0, 1]
+
+    async def test_it_becomes_fatal_when_the_only_endpoint_turns_out_to_serve_another(self) -> None:
+        with pytest.raises(Fatal, match="chain 31337"):
+            await read(pool_of(ScriptedNode(chain_id=1)))
+
+    async def test_connecting_fails_for_now_when_nobody_answers(self) -> None:
+        pool = pool_of(ScriptedNode(fault=Fault.REFUSES), ScriptedNode(answers={"eth_chainId": NOBODY_KNOWS}))
+        with pytest.raises(Transient, match=r"a: cannot connect.*; b: .*the moon"):
+            await pool.connect()
+
+
+async def test_many_calls_are_asked_in_batches() -> None:
+    node = ScriptedNode()
+    pool = await connected(node)
+    before = node.bodies
+    responses = await pool.ask(*(Call(READ, (hex(number),)) for number in range(2 * MAX_BATCH + 1)))
+    assert [response.result for response in responses] == [hex(number) for number in range(2 * MAX_BATCH + 1)]
+    assert node.bodies - before == 3
+
+
+async def test_every_request_is_accounted_for() -> None:
+    nodes = [ScriptedNode(), ScriptedNode(answers={SEND.method: ErrorAnswer(-32000, "nonce too low")})]
+    pool = await connected(*nodes)
+    for fault in (Fault.CUTS, Fault.REFUSES, Fault.THROTTLES):
+        nodes[0].fault = fault
+        await asyncio.sleep(100)
+        await read(pool)
+    await pool.send(SEND)
+    assert pool.ledger.requests() == {
+        Account("eth_chainId", "a", "ok"): 1,
+        Account("eth_chainId", "b", "ok"): 1,
+        Account(READ, "a", "uncertain"): 1,
+        Account(READ, "a", "unreached"): 1,
+        Account(READ, "a", "throttled"): 1,
+        Account(READ, "b", "ok"): 3,
+        Account(SEND.method, "b", "error"): 1,
+    }
+    assert pool.calls() == {"eth_chainId": 2, READ: 6, SEND.method: 1}
+
+
+async def test_the_time_of_requests_is_accounted_for() -> None:
+    nodes = [ScriptedNode(), ScriptedNode()]
+    pool = await connected(*nodes)
+    nodes[0].fault = Fault.HANGS
+    await read(pool)
+    assert pool.ledger.seconds()[Account(READ, "a", "uncertain")] == pytest.approx(READ_TIMEOUT_S)
+
+
+async def test_tells_what_is_wrong_with_each_endpoint() -> None:
+    nodes = [ScriptedNode(), ScriptedNode()]
+    pool = await connected(*nodes)
+    assert [(status.name, status.healthy, status.detail) for status in pool.endpoints()] == [
+        ("a", True, ""),
+        ("b", True, ""),
+    ]
+    nodes[0].fault, nodes[1].fault = Fault.HANGS, Fault.LOCKS_OUT
+    with pytest.raises(Uncertain, match=r"a: no answer within 5 s; b: it refuses access"):
+        await read(pool)
+    assert [status.healthy for status in pool.endpoints()] == [False, False]
+    assert pool.endpoints()[0].detail == "no answer within 5 s"
