@@ -84,9 +84,11 @@ def from_dotenv(path: Path, names: Collection[str]) -> tuple[Layer, list[str]]:
 def from_yaml(path: Path, names: Collection[str]) -> tuple[Layer, list[str]]:
     """What a YAML file sets, and what is wrong with it; every name in it must be known."""
     try:
-        content = read_yaml(path) or {}
+        content = read_yaml(path)
     except Wrong as exc:
         return Layer(str(path), {}), [f"{path} {reason}" for reason in exc.reasons]
+    if content is None:
+        content = {}
     if not isinstance(content, dict):
         hint = ": name a price_pusher file in PRICE_CONFIG_FILE instead" if isinstance(content, list) else ""
         return Layer(str(path), {}), [f"{path} does not hold `name: value` lines{hint}"]

@@ -107,7 +107,7 @@ def _secrets(layer: Layer) -> Iterator[str]:
     for name, value in layer.values.items():
         try:
             if name in SECRETS:
-                yield one(value)
+                yield one(value).removeprefix("0x")
             elif name in ADDRESSES:
                 yield from (secret for url in several(value) for secret in secrets_in(url))
         except ValueError:

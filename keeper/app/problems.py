@@ -7,7 +7,8 @@ from pydantic import ValidationError
 
 from keeper.domain.errors import UsageError
 
-_LONGEST_SHOWN = 60
+_LONGEST_SHOWN = 40
+"""Shorter than any key: one that was put into the wrong place is not shown."""
 
 
 class SettingsError(UsageError):
@@ -28,8 +29,8 @@ class Wrong(UsageError, ValueError):
 
 
 def shown(text: str) -> str:
-    """A value as it may stand in a message: on one line, and not for ever."""
-    return repr(text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}...")
+    """A value as it may stand in a message."""
+    return repr(text) if len(text) <= _LONGEST_SHOWN else f"a text of {len(text)} characters"
 
 
 def did_you_mean(name: str, known: Collection[str]) -> str:

@@ -68,7 +68,7 @@ def percent_or_zero(value: object) -> Ppm:
     """A percentage, exactly, as parts per million."""
     ppm = fraction(value) * _PPM_PER_PERCENT
     if ppm.denominator != 1:
-        raise Wrong(f"{one(value)} is too fine: 0.0001 percent, one part per million, is the smallest step")
+        raise Wrong(f"{shown(one(value))} is too fine: 0.0001 percent, one part per million, is the smallest step")
     return Ppm(ppm.numerator)
 
 
@@ -129,10 +129,11 @@ def address(value: object) -> str:
 
 def feed_id(value: object) -> FeedId:
     """A price feed id."""
+    text = one(value)
     try:
-        return parse_feed_id(one(value))
+        return parse_feed_id(text)
     except UsageError as exc:
-        raise Wrong(str(exc)) from exc
+        raise Wrong(f"{shown(text)} is not a price feed id: 64 hex digits are wanted, 0x in front is fine") from exc
 
 
 def private_key(value: object) -> SecretStr:
@@ -172,7 +173,7 @@ def new_file(value: object) -> Path:
     """A file that is written to: its folder exists."""
     path = Path(one(value)).expanduser()
     if path.is_dir() or not path.parent.is_dir():
-        raise Wrong(f"{shown(str(path))} cannot be written: its folder does not exist, or it is one itself")
+        raise Wrong(f"{path} cannot be written: its folder does not exist, or it is one itself")
     return path
 
 

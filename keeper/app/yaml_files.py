@@ -21,10 +21,10 @@ class _TextLoader(yaml.BaseLoader):
 
 
 def read_yaml(path: Path) -> object:
-    """The content of a YAML file: text, lists and mappings; an empty file is an empty text. Raises Wrong."""
+    """The content of a YAML file: text, lists and mappings, or None if it is empty. Raises Wrong."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-        return yaml.load(text, Loader=_TextLoader) or ""  # noqa: S506 - makes no objects
+        content: object = yaml.load(text, Loader=_TextLoader)  # noqa: S506 - makes no objects
     except UnicodeDecodeError as exc:
         raise Wrong("is not UTF-8 text") from exc
     except (OSError, ValueError) as exc:
@@ -34,6 +34,7 @@ def read_yaml(path: Path) -> object:
         raise Wrong(f"{_place(exc)}{exc.problem}") from exc
     except (yaml.YAMLError, RecursionError) as exc:
         raise Wrong(f"{_place(exc)}this is not valid YAML") from exc
+    return content
 
 
 def _place(error: BaseException) -> str:

@@ -1,0 +1,190 @@
+"""Every event is one line: its level, its stable name, its fields, and a sentence for people."""
+
+import dataclasses
+import logging
+from typing import Any, get_args
+
+import pytest
+
+from keeper.app.event_lines import FeedNames, level_of, line_of
+from keeper.app.log_events import LogEvents, log_health
+from keeper.domain.events import (
+    ChainRead,
+    ChainReadFailed,
+    Event,
+    ForceRequested,
+    NothingToPush,
+    PushFinished,
+    PushPlanned,
+    PushRetried,
+    PushSent,
+    SourceConnected,
+    SourceLost,
+    SourcePolling,
+    SourceProblem,
+)
+from keeper.domain.fees import Cost
+from keeper.domain.policy import Reason
+from keeper.domain.transaction import Outcome
+from keeper.domain.units import FeedId, Gas, Wei
+from tests.support.settings import BTC, ETH
+from tests.support.status import KEEPER, NETWORK, NOW, SOURCE
+
+NAMES = FeedNames({FeedId(BTC): "BTC/USD", FeedId(ETH): ETH})
+FEEDS = (FeedId(BTC), FeedId(ETH))
+PLANNED = PushPlanned(
+    network="evm",
+    push=7,
+    feeds=((FEEDS[0], Reason.DEVIATION), (FEEDS[1], Reason.JOINS_CHEAPER)),
+    gas=Gas(121_000),
+    update_fee=Wei(2),
+    dry_run=False,
+)
+CONFIRMED = PushFinished(
+    network="evm",
+    push=7,
+    outcome=Outcome.CONFIRMED,
+    feeds=FEEDS,
+    written=FEEDS[:1],
+    retries=1,
+    tx_hash=b"\x01" * 32,
+    block=123,
+    gas_used=Gas(120_956),
+    gas_price=Wei(2_000_000_001),
+    cost=Cost(gas=Wei(241_912_000_120_956), update_fee=Wei(2)),
+    latency_s=0.4124,
+)
+"""Push 7, in which BTC/USD was written."""
+EVENTS: tuple[tuple[Event, str, str], ...] = (
+    (SourceConnected("hermes"), "INFO", "source_connected"),
+    (SourceLost("hermes", "went silent"), "WARNING", "source_lost"),
+    (SourcePolling("hermes", active=True), "WARNING", "source_polling"),
+    (SourcePolling("hermes", active=False), "INFO", "source_polling_ended"),
+    (SourceProblem("hermes", "bad data"), "WARNING", "source_problem"),
+    (ChainRead("evm", 12, Wei(10**18), 3), "DEBUG", "chain_read"),
+    (ChainReadFailed("evm", "no endpoint answers"), "WARNING", "chain_read_failed"),
+    (ForceRequested("evm", "signal"), "INFO", "force_requested"),
+    (ForceRequested("evm", "timer"), "DEBUG", "force_requested"),
+    (NothingToPush("evm", "control"), "INFO", "nothing_to_push"),
+    (NothingToPush("evm", "timer"), "DEBUG", "nothing_to_push"),
+    (PLANNED, "DEBUG", "push_planned"),
+    (dataclasses.replace(PLANNED, dry_run=True), "INFO", "push_planned"),
+    (PushSent("evm", 7, 3, b"\x02" * 32, FEEDS, "node", 0.0021), "DEBUG", "push_sent"),
+    (PushRetried("evm", 7, 1, "no endpoint answers", 5.0), "WARNING", "push_retried"),
+    (CONFIRMED, "INFO", "push_confirmed"),
+    (dataclasses.replace(CONFIRMED, outcome=Outcome.NOTHING_NEWER), "INFO", "push_nothing_newer"),
+    (dataclasses.replace(CONFIRMED, outcome=Outcome.REVERTED), "ERROR", "push_reverted"),
+    (dataclasses.replace(CONFIRMED, outcome=Outcome.DROPPED), "ERROR", "push_dropped"),
+    (dataclasses.replace(CONFIRMED, outcome=Outcome.SUPERSEDED), "WARNING", "push_superseded"),
+    (dataclasses.replace(CONFIRMED, outcome=Outcome.UNRESOLVED), "WARNING", "push_unresolved"),
+    (PushFinished("evm", 8, Outcome.FAILED, FEEDS, (), 3, "no endpoint answers"), "ERROR", "push_failed"),
+)
+
+
+@pytest.fixture
+def heard(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """Whatever the keeper's loggers are told, at every level."""
+    caplog.set_level(logging.DEBUG, logger="keeper")
+    return caplog
+
+
+def fields_of(record: logging.LogRecord) -> dict[str, Any]:
+    return vars(record)["fields"]  # type: ignore[no-any-return]
+
+
+def text_of(record: logging.LogRecord) -> str:
+    return str(vars(record)["text"])
+
+
+@pytest.mark.parametrize(("event", "level", "name"), EVENTS)
+def test_an_event_is_one_line_with_its_level_and_name(
+    event: Event, level: str, name: str, heard: pytest.LogCaptureFixture
+) -> None:
+    LogEvents({})(event)
+    (record,) = heard.records
+    assert (record.levelname, record.getMessage()) == (level, name)
+    assert text_of(record)
+    assert fields_of(record).keys() & {"source", "network"}
+
+
+def test_every_kind_of_event_is_covered_here() -> None:
+    assert {type(event) for event, _, _ in EVENTS} == set(get_args(Event))
+    assert {event.outcome for event, _, _ in EVENTS if isinstance(event, PushFinished)} == set(Outcome)
+
+
+@pytest.mark.parametrize(("event", "level", "name"), EVENTS)
+def test_an_event_below_the_level_is_not_logged(
+    event: Event, level: str, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(level_of(event) + 1, logger="keeper"):
+        LogEvents({})(event)
+    assert not caplog.records, f"{name} is only for {level}"
+
+
+def test_a_push_is_told_with_names_reasons_cost_and_time() -> None:
+    reasons = {FEEDS[0]: Reason.DEVIATION}
+    line = line_of(CONFIRMED, NAMES, reasons)
+    assert line.text == (
+        "evm push 7 confirmed in block 123: BTC/USD (deviation), ff61491a, 120,956 gas, cost 0.0002419 coins, 0.41 s"
+    )
+    assert line.fields == {
+        "network": "evm",
+        "push": 7,
+        "outcome": "confirmed",
+        "feeds": ["BTC/USD", "ff61491a"],
+        "reasons": {"BTC/USD": "deviation"},
+        "written": ["BTC/USD"],
+        "retries": 1,
+        "tx_hash": f"0x{'01' * 32}",
+        "block": 123,
+        "gas_used": 120_956,
+        "gas_price_gwei": "2.000000001",
+        "gas_cost": "0.000241912000120956",
+        "update_fee": "0.000000000000000002",
+        "latency_ms": 412.4,
+    }
+
+
+def test_the_end_of_a_push_tells_the_reasons_it_was_planned_for(heard: pytest.LogCaptureFixture) -> None:
+    log_events = LogEvents({FEEDS[0]: "BTC/USD"})
+    log_events(PLANNED)
+    log_events(CONFIRMED)
+    assert fields_of(heard.records[-1])["reasons"] == {"BTC/USD": "deviation", "ff61491a": "joins_cheaper"}
+
+
+def test_many_feeds_are_counted_in_the_sentence_and_listed_in_the_fields() -> None:
+    feeds = tuple(FeedId(f"{number:064x}") for number in range(500))
+    line = line_of(
+        dataclasses.replace(CONFIRMED, feeds=feeds), FeedNames({feed: f"F{int(feed, 16)}" for feed in feeds}), {}
+    )
+    assert "F0, F1, F2, F3, F4 and 495 more" in line.text
+    assert len(line.fields["feeds"]) == 500
+
+
+def test_a_push_that_failed_tells_why_and_leaves_out_what_it_has_not() -> None:
+    failed = PushFinished("evm", 8, Outcome.FAILED, FEEDS, (), 3, "no endpoint answers")
+    line = line_of(failed, NAMES, {})
+    assert line.text == "evm push 8 failed: BTC/USD, ff61491a, no endpoint answers"
+    assert "tx_hash" not in line.fields
+
+
+def test_the_health_line_tells_status_uptime_and_failures(heard: pytest.LogCaptureFixture) -> None:
+    log_health(KEEPER)
+    (record,) = heard.records
+    assert (record.levelname, record.getMessage()) == ("INFO", "health")
+    assert fields_of(record)["status"] == "healthy"
+    assert fields_of(record)["uptime"] == int(KEEPER.now - KEEPER.started_at)
+    assert fields_of(record)["consecutiveFailures"] == 0
+    assert fields_of(record)["problems"] == {}
+    assert text_of(record).startswith("healthy, up ")
+
+
+def test_the_health_line_of_an_ill_keeper_warns_and_names_the_problem(heard: pytest.LogCaptureFixture) -> None:
+    silent = dataclasses.replace(SOURCE, last_event_at=NOW - 300)
+    failing = dataclasses.replace(NETWORK, consecutive_failures=2)
+    log_health(dataclasses.replace(KEEPER, sources=(silent,), networks=(failing,)))
+    (record,) = heard.records
+    assert record.levelname == "ERROR"
+    assert fields_of(record)["consecutiveFailures"] == 2
+    assert "source:hermes" in fields_of(record)["problems"]
+    assert "source:hermes" in text_of(record)
