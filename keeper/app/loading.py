@@ -1,7 +1,5 @@
 """Loads the settings: gathers what is set where, checks all of it, and reports every mistake at once."""
 
-import errno
-import socket
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -9,8 +7,9 @@ from pydantic import ValidationError
 
 from keeper.app.endpoints import ALLOW_PLAINTEXT, secrets_in
 from keeper.app.layers import Layer, from_dotenv, from_environ, from_yaml, merged, settled, spelling, strongest
+from keeper.app.listening import port_problems
 from keeper.app.presets import PRESETS
-from keeper.app.problems import SettingsError, Wrong, explained, shown
+from keeper.app.problems import SettingsError, Wrong, explained
 from keeper.app.redaction import Redactor
 from keeper.app.settings import ADDRESSES, NAMES, ONLY_IN_YAML, SECRETS, Settings
 from keeper.app.values import flag, one, port, several
@@ -122,21 +121,4 @@ def _port_problems(values: Mapping[str, object]) -> list[str]:
         host = one(values.get("metrics_host", fields["metrics_host"].default))
     except Wrong:
         return []
-    try:
-        addresses = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM)
-    except OSError as exc:
-        return [f"METRICS_HOST: {shown(host)} is no address of this machine ({exc.strerror})"]
-    refusals = {refusal for family, *_, address in addresses if (refusal := _refusal(family, address))}
-    advice = "stop what listens there, or choose another METRICS_PORT (0 is any free one)"
-    return [f"METRICS_PORT: cannot listen on {host} port {number} ({refusal}): {advice}" for refusal in refusals]
-
-
-def _refusal(family: int, address: tuple[object, ...]) -> str | None:
-    """Why the system does not let us listen there: taken or forbidden; other troubles are for the server to tell."""
-    try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as exc:
-        return exc.strerror if exc.errno in {errno.EADDRINUSE, errno.EACCES} else None
-    return None
+    return port_problems(host, number)
