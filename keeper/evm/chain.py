@@ -91,6 +91,11 @@ class EvmChain:
             return Terms(update_fee, gas=None, refusal=describe(estimate.error))
         return Terms(update_fee, gas=Gas(quantity(result_of(estimate))))
 
+    async def push_fee(self, blobs: Sequence[bytes]) -> Wei:
+        """What the contract charges for a push of these update data; raises Transient where it does not tell."""
+        (response,) = await self._pool.ask(self._view(pyth.get_update_fee(blobs)))
+        return Wei(pyth.read_fee(octets(result_of(response))))
+
     def calldata(self, blobs: Sequence[bytes]) -> bytes:
         """Calldata of the push of these update data."""
         return pyth.update_price_feeds(blobs)

@@ -1,11 +1,12 @@
 """Whether Hermes serves every feed: asked on a route that wants the key, as the metadata route does not."""
 
 from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import aiohttp
 
-from keeper.domain.errors import InvalidUpdate
-from keeper.domain.price import Price
+from keeper.domain.accumulator import Update
 from keeper.domain.status import SourceState
 from keeper.domain.units import FeedId
 from keeper.hermes.config import HermesConfig
@@ -21,36 +22,39 @@ _WORDS = {
 }
 
 
-async def check_feeds(config: HermesConfig, session: aiohttp.ClientSession) -> dict[FeedId, Price | str]:
-    """The latest price of each feed, or in words why there is none; no failure of Hermes is raised.
+@dataclass(frozen=True, slots=True)
+class FeedAnswers:
+    """What Hermes says of the feeds that it was asked for."""
 
-    Feeds that a refusal names are left out of the next request, so that one bad feed does not hide the others.
+    updates: tuple[Update, ...]
+    """With a price of every feed that is not missing."""
+    missing: Mapping[FeedId, str]
+    """The feeds without a price, and in words why."""
+
+
+async def check_feeds(config: HermesConfig, session: aiohttp.ClientSession) -> FeedAnswers:
+    """Ask for the latest price of each feed.
+
+    Feeds that a refusal names are left out of the next request, so that one bad feed does not hide the others. Raises
+    SourceFailure or InvalidUpdate where Hermes has no prices at all for us.
     """
-    verdicts: dict[FeedId, Price | str] = dict.fromkeys(config.feeds, "not checked: too many feeds are refused")
+    updates: list[Update] = []
+    missing = dict.fromkeys(config.feeds, "not checked: too many feeds are refused")
     size = config.feeds_per_connection
     groups = deque(config.feeds[at : at + size] for at in range(0, len(config.feeds), size))
     for _ in range(_MAX_REQUESTS):
         if not groups:
             break
         asked = groups.popleft()
-        answers = await _ask(config, session, asked)
-        verdicts |= answers
-        if left := tuple(feed for feed in asked if feed not in answers):
-            groups.append(left)
-    return verdicts
-
-
-async def _ask(
-    config: HermesConfig, session: aiohttp.ClientSession, feeds: tuple[FeedId, ...]
-) -> dict[FeedId, Price | str]:
-    """A verdict on each of the feeds, or just on those that a refusal names."""
-    try:
-        updates = await fetch_latest(session, config, feeds)
-    except SourceFailure as exc:
-        if exc.feeds:
-            return dict.fromkeys(exc.feeds, _WORDS[exc.state])
-        return dict.fromkeys(feeds, str(exc))
-    except InvalidUpdate as exc:
-        return dict.fromkeys(feeds, str(exc))
-    prices = {feed: price for update in updates for feed, price in update.prices.items()}
-    return {feed: prices.get(feed, "missing in the answer") for feed in feeds}
+        try:
+            updates += await fetch_latest(session, config, asked)
+        except SourceFailure as exc:
+            if not exc.feeds:
+                raise
+            missing |= dict.fromkeys(exc.feeds, _WORDS[exc.state])
+            if left := tuple(feed for feed in asked if feed not in exc.feeds):
+                groups.append(left)
+        else:
+            missing |= dict.fromkeys(asked, "missing in the answer")
+    served = {feed for update in updates for feed in update.prices}
+    return FeedAnswers(tuple(updates), {feed: why for feed, why in missing.items() if feed not in served})

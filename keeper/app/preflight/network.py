@@ -1,0 +1,146 @@
+"""Whether pushes can be sent to a network: its endpoints, contract and account, and one push that is not sent."""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from keeper.app.endpoints import Endpoint
+from keeper.app.preflight.amounts import amount
+from keeper.app.preflight.finding import Finding, State, tried
+from keeper.app.preflight.rpc import check_endpoints
+from keeper.app.preflight.source import SourceReport
+from keeper.domain.errors import Fatal, Transient
+from keeper.domain.fees import FeeMarket, push_cost
+from keeper.domain.units import Gas, Wei
+from keeper.evm.chain import EvmChain
+from keeper.evm.rpc import RpcPool, transport
+from keeper.ports import ChainState, Clock
+
+CONTRACT = "contract"
+BALANCE = "balance"
+UPDATE_FEE = "update fee"
+PUSH = "simulated push"
+
+_DEADLINE_S = 3.0
+_FEW_PUSHES = 1_000
+"""About eight hours of them, at one every 30 seconds."""
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What is pushed to, and by whom."""
+
+    endpoints: Sequence[Endpoint]
+    contract: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """How far a push came."""
+
+    fee: Finding
+    push: Finding
+    cost: Wei | None = None
+    """What it would have cost; None where that is not known."""
+
+
+async def check_network(target: Target, *, source: Awaitable[SourceReport], clock: Clock) -> list[Finding]:
+    """Check one network; the push is tried with a price of the source."""
+    transports = [transport(endpoint.name, endpoint.url.get_secret_value()) for endpoint in target.endpoints]
+    try:
+        found = await check_endpoints(transports, clock=clock)
+        if found.chain_id is None:
+            skipped = [_skipped(check, "no RPC endpoint answers") for check in (CONTRACT, BALANCE, UPDATE_FEE, PUSH)]
+            return [*found.findings, *skipped]
+        chain = EvmChain(RpcPool(found.usable, clock=clock), contract=target.contract, account=target.account)
+        return [*found.findings, *await _check_chain(chain, target, source)]
+    finally:
+        async with asyncio.TaskGroup() as group:
+            for each in transports:
+                group.create_task(each.close(), name=f"rpc {each.name} close")
+
+
+async def _check_chain(chain: EvmChain, target: Target, source: Awaitable[SourceReport]) -> list[Finding]:
+    async with asyncio.TaskGroup() as group:
+        looking = group.create_task(_tried(CONTRACT, _check_contract(chain, target.contract)), name=CONTRACT)
+        reading = group.create_task(_tried(BALANCE, chain.read([])), name=BALANCE)
+    contract, state = looking.result(), reading.result()
+    sample = (await source).sample
+    if contract.state is State.FAIL:
+        trial = _not_tried(f"{CONTRACT} failed")
+    elif sample is None:
+        trial = _not_tried("there is no price to try it with")
+    else:
+        trial = await _try_push(chain, sample, state)
+    return [contract, _balance(target.account, state, trial.cost), trial.fee, trial.push]
+
+
+async def _check_contract(chain: EvmChain, address: str) -> Finding:
+    if not await chain.code_at(address):
+        raise Fatal(f"there is no contract at {address} on this chain; check CONTRACT_ADDRESS and RPC_URL")
+    try:
+        await chain.push_fee([])
+    except Transient as exc:
+        raise Fatal(f"{address} does not answer as a Pyth contract does ({exc}); check CONTRACT_ADDRESS") from exc
+    return Finding(CONTRACT, State.OK, f"{address} answers as a Pyth contract does")
+
+
+async def _try_push(chain: EvmChain, sample: bytes, state: ChainState | Finding) -> Trial:
+    """Ask what the sample costs to push, without sending anything."""
+    fee = await _tried(UPDATE_FEE, chain.push_fee([sample]))
+    if isinstance(fee, Finding):
+        return Trial(fee, _skipped(PUSH, f"{UPDATE_FEE} failed"))
+    fine = Finding(UPDATE_FEE, State.OK, f"{amount(fee)} for one feed")
+    if isinstance(state, Finding) or not state.balance:
+        return Trial(fine, _skipped(PUSH, f"{BALANCE} failed"))
+    terms = await _tried(PUSH, chain.terms(sample))
+    if isinstance(terms, Finding):
+        return Trial(fine, terms)
+    if terms.gas is None:
+        return Trial(fine, Finding(PUSH, State.FAIL, f"the node refuses it: {terms.refusal}"))
+    cost = _cost(terms.gas, state.market, fee)
+    return Trial(fine, Finding(PUSH, State.OK, f"one feed takes {terms.gas:,} gas and costs {amount(cost)}"), cost)
+
+
+def _cost(gas: Gas, market: FeeMarket, fee: Wei) -> Wei:
+    """What a push costs in the next block; on a rollup its share of L1 comes on top."""
+    price = market.gas_price if market.base_fee is None else Wei(market.base_fee + market.tip)
+    return push_cost(gas, price, Wei(0), fee).total
+
+
+def _balance(account: str, state: ChainState | Finding, cost: Wei | None) -> Finding:
+    if isinstance(state, Finding):
+        return state
+    return Finding(BALANCE, *runway(account, state.balance, cost))
+
+
+def runway(account: str, balance: Wei, cost: Wei | None) -> tuple[State, str]:
+    """Whether the balance pays for enough pushes at this cost, and in words how many; None is an unknown cost."""
+    held = f"{account} holds {amount(balance)}"
+    if balance == 0:
+        return State.FAIL, f"{account} holds nothing; send it some of the native coin to pay with"
+    if not cost:
+        return State.OK, held
+    pushes = balance // cost
+    enough_for = f"{held}, enough for about {pushes:,} pushes of one feed"
+    if pushes == 0:
+        return State.FAIL, f"{held}, and one push costs {amount(cost)}; top it up"
+    if pushes < _FEW_PUSHES:
+        return State.WARN, f"{enough_for}; top it up soon"
+    return State.OK, enough_for
+
+
+def _not_tried(why: str) -> Trial:
+    return Trial(_skipped(UPDATE_FEE, why), _skipped(PUSH, why))
+
+
+def _skipped(check: str, why: str) -> Finding:
+    return Finding(check, State.SKIPPED, why)
+
+
+async def _tried(check: str, attempt: Awaitable[_T]) -> _T | Finding:
+    return await tried(check, attempt, within_s=_DEADLINE_S)
