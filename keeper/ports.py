@@ -9,7 +9,7 @@ from keeper.domain.events import Event
 from keeper.domain.fees import FeeMarket, UpdateFee
 from keeper.domain.price import Price
 from keeper.domain.status import EndpointStatus, KeeperStatus, SourceStatus
-from keeper.domain.transaction import Receipt, SignedTransaction, Transaction
+from keeper.domain.transaction import Flight, Receipt, SignedTransaction, Transaction
 from keeper.domain.units import FeedId, Gas, Wei
 
 Emit: TypeAlias = Callable[[Event], None]
@@ -122,6 +122,70 @@ class Chain(Protocol):
 
     def calls(self) -> Mapping[str, int]:
         """JSON-RPC requests made so far, by method."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whose pushes a journal keeps apart."""
+
+    network: str
+    chain_id: int
+    address: str
+    """Checksummed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One line in the history of a push."""
+
+    at: float
+    """Unix seconds."""
+    kind: str
+    """`signed`, `sent`, `taken`, `unanswered`, `refused`, `mined`, `orphaned`, or the state it ended in."""
+    tx_hash: bytes | None = None
+    endpoint: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What a journal knows of an account when the keeper starts."""
+
+    flights: Sequence[Flight]
+    """Those that have not ended, by nonce. Their plans hold no update data: the signed bytes do."""
+    last_push: int
+    """Number of the latest push ever; 0 before the first."""
+
+
+class Journal(Protocol):
+    """The durable record of every push. Methods raise JournalError when it cannot be written or read."""
+
+    async def open(self) -> None:
+        """Connect, and bring the tables up to date."""
+        ...
+
+    async def record(self, account: Account, flight: Flight, note: Note) -> None:
+        """Make the flight's state and one more line of its history durable, in one step, before returning.
+
+        A note of kind `signed` brings the flight's newest attempt with its bytes: nothing is broadcast before.
+        """
+        ...
+
+    async def recover(self, account: Account) -> Recovered:
+        """What has not ended."""
+        ...
+
+    async def spent(self, account: Account, since: float) -> Wei:
+        """Cost of all transactions mined since then (Unix seconds)."""
+        ...
+
+    async def prune(self, before: float) -> int:
+        """Delete the history of pushes that ended before then (Unix seconds); returns how many."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of it."""
         ...
 
 

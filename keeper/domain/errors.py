@@ -5,7 +5,8 @@
     ├── InvalidUpdate         update data that cannot be decoded or proven
     ├── Transient             may pass by itself: retry, fail over or wait
     │   ├── Throttled         asked to slow down; carries how long
-    │   └── Uncertain         no answer: what was sent may have arrived
+    │   ├── Uncertain         no answer: what was sent may have arrived
+    │   └── JournalError      the journal cannot be written or read
     ├── Rejected              this request is refused; the same one again will be too
     │   └── SendRefused       a node refused a transaction; carries why
     └── Fatal                 no retry helps: a human must change something
@@ -42,6 +43,10 @@ class Throttled(Transient):
 
 class Uncertain(Transient):
     """No verdict came back: what was sent may or may not have arrived."""
+
+
+class JournalError(Transient):
+    """The journal cannot be written or read."""
 
 
 class Rejected(KeeperError):

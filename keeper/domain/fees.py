@@ -1,5 +1,6 @@
 """What to offer for gas, and what a push costs. All amounts in wei."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keeper.domain.units import MILLION, Gas, Wei
@@ -81,6 +82,20 @@ def joins_cheaper(*, progress: int, marginal_cost: Wei, saved_cost: Wei) -> bool
     it would have to bear. So it joins when marginal / progress < marginal + saved.
     """
     return marginal_cost * MILLION < progress * (marginal_cost + saved_cost)
+
+
+def shared(cost: Cost, weights: Sequence[int]) -> list[Cost]:
+    """The cost of a push split over its feeds by weight, exact to the wei: what does not divide goes to the first."""
+    parts = [
+        Cost(gas=Wei(cost.gas * weight // sum(weights)), update_fee=Wei(cost.update_fee // len(weights)))
+        for weight in weights
+    ]
+    rest = Cost(
+        gas=Wei(cost.gas - sum(part.gas for part in parts)),
+        update_fee=Wei(cost.update_fee - sum(part.update_fee for part in parts)),
+    )
+    parts[0] = Cost(Wei(parts[0].gas + rest.gas), Wei(parts[0].update_fee + rest.update_fee))
+    return parts
 
 
 def push_cost(gas_used: Gas, effective_price: Wei, l1_fee: Wei, value: Wei) -> Cost:

@@ -1,10 +1,25 @@
-"""A transaction to sign, what signing makes of it, and what becomes of it."""
+"""The life of a transaction, or rather of its nonce: from reservation to a block that no reorganisation takes back.
 
-from dataclasses import dataclass
+A push takes one nonce and tries it with one attempt after the other: each a transaction that pays more, and carries
+fresher prices, than the one before. Any of them may be mined, so all are watched until the nonce is settled.
+
+    RESERVED ──signed──▶ SIGNED ──taken──▶ PENDING | CANCELLING ──mined──▶ INCLUDED ──deep──▶ FINAL
+      │  ▲                │  │                 ▲          ▲                   │
+      │  └────refused─────┘  └─unanswered─▶ UNCERTAIN     └─────orphaned──────┘
+      ▼                                        │
+    RELEASED (nothing left the process)        └─nonce used by a stranger─▶ SUPERSEDED
+
+`advance` says what a fact makes of a flight, `decide` what to do about it now. Both are pure: time is an argument, in
+seconds of one clock.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias, assert_never
 
-from keeper.domain.fees import GasOffer
+from keeper.domain.fees import GasOffer, bumped
+from keeper.domain.plan import Plan
 from keeper.domain.units import FeedId, Gas, Wei
 
 
@@ -67,3 +82,346 @@ class Outcome(StrEnum):
     """Sent, and still unknown when the keeper gave up waiting."""
     FAILED = "failed"
     """No endpoint took it."""
+
+
+class State(StrEnum):
+    """Where a nonce stands; the word for it in logs, /status and the journal."""
+
+    RESERVED = "reserved"
+    """Held for a push; nothing that was signed for it has left the process."""
+    SIGNED = "signed"
+    """Signed bytes are in the journal and are to be handed over."""
+    UNCERTAIN = "uncertain"
+    """Handed over, and no verdict came back."""
+    PENDING = "pending"
+    """A node holds an attempt."""
+    CANCELLING = "cancelling"
+    """The newest attempt that a node holds is a no-op."""
+    INCLUDED = "included"
+    """Mined, and a reorganisation may still undo it."""
+    FINAL = "final"
+    SUPERSEDED = "superseded"
+    """The nonce was used by a transaction that is not ours."""
+    RELEASED = "released"
+    """Given back unused."""
+
+
+ENDED = frozenset({State.FINAL, State.SUPERSEDED, State.RELEASED})
+
+
+class Fate(StrEnum):
+    """What became of one attempt when it was handed over."""
+
+    SIGNED = "signed"
+    """It was not handed over yet."""
+    HELD = "held"
+    """A node took it."""
+    DOUBTFUL = "doubtful"
+    """No verdict came back: a node may hold it."""
+    REFUSED = "refused"
+    """The node that was asked refused it."""
+    OUTBID = "outbid"
+    """The same, for a transaction at its nonce that pays more."""
+    UNSENT = "unsent"
+    """No node could be reached: it never left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One signed transaction at a flight's nonce."""
+
+    signed: SignedTransaction
+    offer: GasOffer
+    plan: Plan | None
+    """None for a no-op, which only uses up the nonce."""
+    fate: Fate = Fate.SIGNED
+    sent_at: float = 0.0
+    """When it was last handed over."""
+    since: float = 0.0
+    """When it was first handed over, or put back by a reorganisation: from then on it may be late."""
+    since_block: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A nonce, and everything that was tried with it, oldest first."""
+
+    push: int
+    nonce: int
+    attempts: tuple[Attempt, ...] = ()
+    receipt: Receipt | None = None
+    """Of the attempt that was mined."""
+    end: State | None = None
+    """One of ENDED, once it has come to that."""
+    retries: int = 0
+    resume_at: float = 0.0
+    """Nothing new is tried before."""
+
+    @property
+    def state(self) -> State:
+        """Where the nonce stands."""
+        if self.end is not None:
+            return self.end
+        if self.receipt is not None:
+            return State.INCLUDED
+        fates = {attempt.fate for attempt in self.attempts}
+        if Fate.HELD in fates:
+            return State.PENDING if self.newest.plan is not None else State.CANCELLING
+        if Fate.DOUBTFUL in fates:
+            return State.UNCERTAIN
+        return State.SIGNED if Fate.SIGNED in fates else State.RESERVED
+
+    @property
+    def out(self) -> tuple[Attempt, ...]:
+        """The attempts that a node holds or may hold."""
+        return tuple(attempt for attempt in self.attempts if attempt.fate in {Fate.HELD, Fate.DOUBTFUL})
+
+    @property
+    def newest(self) -> Attempt:
+        """The newest attempt that is out, or else the newest of all; only once there is one."""
+        return (self.out or self.attempts)[-1]
+
+    @property
+    def mined(self) -> Attempt | None:
+        """The attempt that was mined; None as well for one that the journal has lost."""
+        receipt = self.receipt
+        if receipt is None:
+            return None
+        return next((each for each in self.attempts if each.signed.hash == receipt.tx_hash), None)
+
+    @property
+    def highest(self) -> GasOffer | None:
+        """What a replacement must outbid: the highest of what nodes may hold, or refused for less than they hold."""
+        rivals = {Fate.HELD, Fate.DOUBTFUL, Fate.OUTBID}
+        offers = (attempt.offer for attempt in self.attempts if attempt.fate in rivals)
+        return max(offers, key=lambda offer: offer.fee_cap, default=None)
+
+
+# What happens
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """Another attempt is signed and in the journal."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A node took the attempt, or knew it already."""
+
+    tx_hash: bytes
+    block: int
+    """The newest one known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """The attempt was handed over and no verdict came back."""
+
+    tx_hash: bytes
+    block: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """No node took the attempt; `fate` is REFUSED, OUTBID or UNSENT."""
+
+    tx_hash: bytes
+    fate: Fate
+    resume_at: float
+    """When to try again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mined:
+    """An attempt has a receipt."""
+
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Orphaned:
+    """The block with the receipt is not canonical any more."""
+
+    block: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The story is over."""
+
+    state: State
+
+
+Fact: TypeAlias = Signed | Taken | Unanswered | Refused | Mined | Orphaned | Ended
+
+
+def advance(flight: Flight, fact: Fact, now: float) -> Flight:
+    """The flight after something happened."""
+    match fact:
+        case Signed(attempt):
+            return replace(flight, attempts=(*flight.attempts, attempt))
+        case Taken(tx_hash, block):
+            return _sent(flight, tx_hash, Fate.HELD, now, block)
+        case Unanswered(tx_hash, block):
+            return _sent(flight, tx_hash, Fate.DOUBTFUL, now, block)
+        case Refused(tx_hash, fate, resume_at):
+            changed = _change(flight, tx_hash, lambda attempt: _refused(attempt, fate))
+            return replace(changed, retries=flight.retries + 1, resume_at=resume_at)
+        case Mined(receipt):
+            return replace(flight, receipt=receipt)
+        case Orphaned(block):
+            changed = replace(flight, receipt=None)
+            return replace(changed, attempts=tuple(_put_back(each, now, block) for each in flight.attempts))
+        case Ended(state):
+            return replace(flight, end=state)
+        case _:
+            assert_never(fact)
+
+
+# What to do
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How patient to be."""
+
+    retries: int
+    """After the first attempt, while nothing of the flight is out."""
+    replace_after_blocks: int
+    resend_after_s: float
+    """An attempt without a verdict is handed over again after so long."""
+    confirmations: int
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What the decision depends on besides the flight."""
+
+    now: float
+    block: int
+    block_time_s: float
+    wanted: bool
+    """Whether some feed is worth a push now."""
+    blocking: bool
+    """Whether transactions with later nonces wait for this one."""
+    outbids: bool
+    """Whether new prices may replace an attempt that is out; not where the sequencer serves first come, first."""
+
+
+class Action(StrEnum):
+    """What to do next with a flight."""
+
+    SIGN = "sign"
+    """Sign an update of what is due now; over the highest offer where an attempt is out."""
+    CANCEL = "cancel"
+    """Sign a no-op, likewise."""
+    SEND = "send"
+    """Hand the newest attempt over, once more if it was before."""
+    WAIT = "wait"
+    """Nothing, but look for receipts."""
+    RELEASE = "release"
+    """Give the nonce back."""
+    SETTLE = "settle"
+    """Make sure that the receipt still stands; then it is final."""
+    NONE = "none"
+    """It has ended."""
+
+
+def decide(flight: Flight, world: World, rules: Rules) -> Action:
+    """What to do next."""
+    match flight.state:
+        case State.RESERVED:
+            return _decide_unsent(flight, world, rules)
+        case State.SIGNED:
+            return Action.SEND
+        case State.UNCERTAIN if world.now - flight.newest.sent_at >= rules.resend_after_s:
+            return Action.SEND if not is_late(flight, world, rules) else _decide_late(flight, world)
+        case State.PENDING | State.CANCELLING if is_late(flight, world, rules):
+            return _decide_late(flight, world)
+        case State.UNCERTAIN | State.PENDING | State.CANCELLING:
+            return Action.WAIT
+        case State.INCLUDED:
+            assert flight.receipt is not None
+            deep = world.block >= flight.receipt.block_number + rules.confirmations
+            return Action.SETTLE if deep else Action.WAIT
+        case State.FINAL | State.SUPERSEDED | State.RELEASED:
+            return Action.NONE
+        case _:
+            assert_never(flight.state)
+
+
+def _decide_unsent(flight: Flight, world: World, rules: Rules) -> Action:
+    """Nothing of the flight is out: it may still be given back, unless later nonces wait for it."""
+    if world.now < flight.resume_at:
+        return Action.WAIT
+    if world.wanted and flight.retries <= rules.retries:
+        return Action.SIGN
+    return Action.CANCEL if world.blocking else Action.RELEASE
+
+
+def _decide_late(flight: Flight, world: World) -> Action:
+    """Outbid what is out, with fresher prices if some feed is still due; else keep it alive."""
+    if not world.outbids:
+        return Action.SEND
+    if flight.state is State.CANCELLING:
+        return Action.CANCEL
+    if world.wanted:
+        return Action.SIGN
+    return Action.CANCEL if world.blocking else Action.SEND
+
+
+def is_late(flight: Flight, world: World, rules: Rules) -> bool:
+    """Whether the newest attempt should have been mined by now: by blocks and by the time that so many take."""
+    newest = flight.newest
+    blocks = world.block - newest.since_block
+    return (
+        blocks >= rules.replace_after_blocks
+        and world.now - newest.since >= rules.replace_after_blocks * world.block_time_s
+    )
+
+
+def next_offer(flight: Flight, fresh: GasOffer, cap: Wei) -> GasOffer | None:
+    """What the next attempt offers: `fresh`, over the highest so far where a node may hold that; None above the cap."""
+    highest = flight.highest
+    if highest is None:
+        return GasOffer(min(fresh.fee_cap, cap), min(fresh.tip, cap), fresh.legacy)
+    above = bumped(highest, fresh)
+    if above.fee_cap <= cap:
+        return above
+    least = bumped(highest, highest)
+    return None if least.fee_cap > cap else GasOffer(cap, min(max(least.tip, fresh.tip), cap), fresh.legacy)
+
+
+def _change(flight: Flight, tx_hash: bytes, change: Callable[[Attempt], Attempt]) -> Flight:
+    changed = (change(each) if each.signed.hash == tx_hash else each for each in flight.attempts)
+    return replace(flight, attempts=tuple(changed))
+
+
+def _sent(flight: Flight, tx_hash: bytes, fate: Fate, now: float, block: int) -> Flight:
+    """A node has it, or may: what one node is known to hold stays held."""
+
+    def sent(attempt: Attempt) -> Attempt:
+        again = attempt.fate in {Fate.HELD, Fate.DOUBTFUL}
+        return replace(
+            attempt,
+            fate=Fate.HELD if attempt.fate is Fate.HELD else fate,
+            sent_at=now,
+            since=attempt.since if again else now,
+            since_block=attempt.since_block if again else block,
+        )
+
+    return _change(flight, tx_hash, sent)
+
+
+def _refused(attempt: Attempt, fate: Fate) -> Attempt:
+    """A refusal takes nothing back: an earlier hand-over may have reached a node."""
+    return attempt if attempt.fate in {Fate.HELD, Fate.DOUBTFUL} else replace(attempt, fate=fate)
+
+
+def _put_back(attempt: Attempt, now: float, block: int) -> Attempt:
+    if attempt.fate not in {Fate.HELD, Fate.DOUBTFUL}:
+        return attempt
+    return replace(attempt, fate=Fate.DOUBTFUL, sent_at=0.0, since=now, since_block=block)

@@ -1,0 +1,30 @@
+"""What one push holds: decided by the planner, carried by every attempt, accounted for at the end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from keeper.domain.gas import PushShape
+from keeper.domain.policy import Reason
+from keeper.domain.price import Price
+from keeper.domain.units import FeedId, Gas, Wei
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One push: the feeds with their reasons, and the update data that holds just these."""
+
+    feeds: tuple[tuple[FeedId, Reason], ...]
+    prices: Mapping[FeedId, Price]
+    blobs: tuple[bytes, ...]
+    shape: PushShape
+    gas_limit: Gas
+    value: Wei
+    newest_arrival: float
+    """Monotonic seconds at which the newest price in it arrived."""
+    complete: bool
+    """Whether all that is due fits; if not, the rest follows as a push of its own."""
+
+    @property
+    def feed_ids(self) -> tuple[FeedId, ...]:
+        """Just the feeds."""
+        return tuple(feed_id for feed_id, _ in self.feeds)
