@@ -124,14 +124,15 @@ _TABLE = tuple((meaning, re.compile("|".join(patterns))) for meaning, patterns i
 
 _URL = re.compile(r"\w+://[^\s\"']+")
 _HEX = re.compile(r"0x[0-9a-fA-F]+")
-_LONGEST_TEXT = 300
+_LONGEST_TEXT = 1000
+"""Of a hostile text, so much is read."""
+_LONGEST_QUOTE = 300
 
 
 def classify(error: ErrorAnswer) -> Meaning:
     """What the error means."""
-    text = error.message.lower()
-    if isinstance(error.data, str):
-        text = f"{text} {error.data[:_LONGEST_TEXT].lower()}"
+    data = error.data if isinstance(error.data, str) else ""
+    text = f"{error.message[:_LONGEST_TEXT]} {data[:_LONGEST_TEXT]}".lower()
     for meaning, pattern in _TABLE:
         if pattern.search(text):
             return meaning
@@ -148,7 +149,7 @@ def revert_data(error: ErrorAnswer) -> bytes:
 
 def describe(error: ErrorAnswer) -> str:
     """The node's own words without URLs, which may hold keys, and what the contract's error means."""
-    text = _URL.sub("<url>", error.message)[:_LONGEST_TEXT] or f"error {error.code}"
+    text = _URL.sub("<url>", error.message[:_LONGEST_TEXT])[:_LONGEST_QUOTE] or f"error {error.code}"
     explained = pyth.explain(revert_data(error))
     return f"{text} ({explained})" if explained else text
 

@@ -19,7 +19,7 @@ from yarl import URL
 
 from keeper.domain.errors import Transient, Uncertain
 from keeper.evm.errors import Kind, classify
-from keeper.evm.transport import cannot_connect, http_refusal
+from keeper.evm.transport import Cut, cannot_connect, http_refusal
 from keeper.evm.wire import BatchRefused, Call, Response, decode, encode, in_order
 
 _CONNECTIONS = 16
@@ -27,10 +27,6 @@ _KEEP_ALIVE_S = 60
 _CONNECT_SHARE = 0.8
 """Of the deadline: a connection that takes longer has carried no request, and that shall be told apart."""
 _HEADERS = CIMultiDict({"Content-Type": "application/json", "Accept-Encoding": "identity"})
-
-
-class _Cut(Uncertain):
-    """The connection ended before the answer."""
 
 
 class HttpTransport:
@@ -80,19 +76,6 @@ class HttpTransport:
         return [task.result()[0] for task in tasks]
 
     async def _post(self, payload: bytes, timeout_s: float) -> list[Response]:
-        """One POST, and another when the connection is cut: a kept one may end just when it is used.
-
-        Nothing we ask becomes wrong by being asked twice: a transaction sent again is known already.
-        """
-        try:
-            return await self._post_once(payload, timeout_s)
-        except _Cut:
-            try:
-                return await self._post_once(payload, timeout_s)
-            except Transient as exc:
-                raise Uncertain(f"the connection was cut, and then: {exc}") from exc
-
-    async def _post_once(self, payload: bytes, timeout_s: float) -> list[Response]:
         timeout = ClientTimeout(total=timeout_s, connect=timeout_s * _CONNECT_SHARE)
         try:
             async with self._opened().post(
@@ -106,7 +89,7 @@ class HttpTransport:
         except TimeoutError:
             raise Uncertain(f"no answer within {timeout_s:g} s") from None
         except (ServerDisconnectedError, ClientOSError):
-            raise _Cut("the connection was cut before the answer") from None
+            raise Cut from None
         except ClientError as exc:
             raise Uncertain(f"the answer cannot be read ({type(exc).__name__})") from None
         if refusal := http_refusal(response.status, response.headers):

@@ -1,11 +1,12 @@
 """The pool: named endpoints tried in order, so that one healthy node is enough.
 
-A transport that fails, times out or talks nonsense is passed over within the same call, and an error text that nobody
-knows is asked of the next node as well. An error with a meaning is a verdict and ends the search. Endpoints that failed
-rest for a while; reads try them again first, transactions go to those that have proven well since.
+An endpoint that fails, times out or talks nonsense is passed over within the same call (one whose connection was cut is
+asked once more), and so is one with an error that nobody knows; an error with a meaning is a verdict.
+Endpoints that failed rest for a while: reads then try them again, transactions go to those that proved well since.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from keeper.evm.endpoint import Endpoint
 from keeper.evm.errors import Kind, classify, result_of
 from keeper.evm.http import HttpTransport
 from keeper.evm.ledger import Ledger
-from keeper.evm.transport import Transport
+from keeper.evm.transport import Cut, Transport
 from keeper.evm.wire import Call, Response
 from keeper.evm.ws import WsTransport
 from keeper.ports import Clock
@@ -106,17 +107,21 @@ class RpcPool:
         return self.ledger.by_method()
 
     async def _first_answer(self, endpoints: Iterable[Endpoint], calls: Sequence[Call], timeout_s: float) -> Answer:
-        problems: dict[str, Transient] = {}
+        waiting = deque(endpoints)
+        problems: list[tuple[Endpoint, Transient]] = []
         puzzling: Answer | None = None
-        for endpoint in endpoints:
+        while waiting:
+            endpoint = waiting.popleft()
             try:
                 if not await self._serves_our_chain(endpoint):
                     continue
                 responses = await endpoint.ask(calls, timeout_s=timeout_s)
             except Transient as exc:
-                problems[endpoint.name] = exc
+                if isinstance(exc, Cut) and endpoint not in dict(problems):
+                    waiting.appendleft(endpoint)
+                problems.append((endpoint, exc))
                 continue
-            in_doubt = puzzling is not None or any(isinstance(problem, Uncertain) for problem in problems.values())
+            in_doubt = puzzling is not None or any(isinstance(problem, Uncertain) for _, problem in problems)
             answer = Answer(endpoint.name, responses, in_doubt)
             if all(map(_has_meaning, responses)):
                 return answer
@@ -125,9 +130,9 @@ class RpcPool:
             return puzzling
         raise self._unanswered(problems)
 
-    def _unanswered(self, problems: Mapping[str, Transient]) -> KeeperError:
-        message = "no RPC endpoint answers: " + "; ".join(f"{name}: {problem}" for name, problem in problems.items())
-        if any(isinstance(problem, Uncertain) for problem in problems.values()):
+    def _unanswered(self, problems: Sequence[tuple[Endpoint, Transient]]) -> KeeperError:
+        message = "no RPC endpoint answers: " + "; ".join(f"{endpoint.name}: {why}" for endpoint, why in problems)
+        if any(isinstance(problem, Uncertain) for _, problem in problems):
             return Uncertain(message)
         self._usable()
         return Transient(message)

@@ -6,11 +6,18 @@ from typing import Protocol
 
 from aiohttp import ClientConnectorCertificateError, ClientConnectorDNSError, ClientConnectorError, ClientSSLError
 
-from keeper.domain.errors import Throttled, Transient
+from keeper.domain.errors import Throttled, Transient, Uncertain
 from keeper.evm.wire import Call, Response
 
 _DEFAULT_REST_S = 1.0
 _LONGEST_REST_S = 60.0
+
+
+class Cut(Uncertain):
+    """The connection ended before the answer: a kept connection may end just when it is used, so ask once more."""
+
+    def __init__(self) -> None:
+        super().__init__("the connection was cut before the answer")
 
 
 class Transport(Protocol):
@@ -24,8 +31,9 @@ class Transport(Protocol):
     async def exchange(self, calls: Sequence[Call], *, timeout_s: float) -> list[Response]:
         """The node's answers, in the order of the calls; their errors are answers too.
 
-        Raises Uncertain when the calls may have reached the node, Throttled when it asks to slow down, other
-        Transient errors when they have not reached it. No message holds the endpoint's URL.
+        Raises Uncertain when the calls may have reached the node, and of its kinds Cut when the connection ended;
+        Throttled when the node asks to slow down; other Transient errors when the calls have not reached it. No
+        message holds the endpoint's URL.
         """
         ...
 

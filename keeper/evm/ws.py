@@ -16,7 +16,7 @@ from aiohttp import (
 from yarl import URL
 
 from keeper.domain.errors import Transient, Uncertain
-from keeper.evm.transport import cannot_connect, http_refusal
+from keeper.evm.transport import Cut, cannot_connect, http_refusal
 from keeper.evm.wire import Call, Response, decode, encode
 
 _HEARTBEAT_S = 5
@@ -108,7 +108,7 @@ class _Connection:
                 await self._socket.send_frame(encode([call], [number]), WSMsgType.TEXT)
             return [_answered(await future) for future in futures]
         except ClientError:
-            raise _cut() from None
+            raise Cut from None
         finally:
             for number in ids:
                 self._waiting.pop(number, None)
@@ -140,9 +140,5 @@ class _Connection:
 
 def _answered(response: Response | None) -> Response:
     if response is None:
-        raise _cut()
+        raise Cut
     return response
-
-
-def _cut() -> Uncertain:
-    return Uncertain("the connection was cut before the answer")

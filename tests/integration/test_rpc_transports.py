@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 import pytest
 
 from keeper.domain.errors import Transient, Uncertain
-from keeper.evm.http import HttpTransport
 from keeper.evm.rpc import transport as transport_to
 from keeper.evm.transport import Transport
 from keeper.evm.wire import ErrorAnswer
@@ -68,28 +67,6 @@ async def test_http_does_not_take_a_throttled_batch_for_a_refused_one() -> None:
         assert [response.error for response in responses] == [throttled, throttled]
         await transport.exchange(echo("0x1", "0x2"), timeout_s=LONG_S)
     assert node.bodies == 2
-
-
-async def test_http_asks_again_when_a_kept_connection_is_cut() -> None:
-    node = ScriptedNode(fault=Fault.CUTS, fault_messages=1)
-    async with served(node, "http") as transport:
-        (response,) = await transport.exchange(echo("0x1"), timeout_s=LONG_S)
-    assert response.result == "0x1"
-    assert node.bodies == 2
-
-
-async def test_http_stays_uncertain_when_the_node_is_gone_at_the_second_try() -> None:
-    async def cut_and_be_gone(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"0x1")
-        server.close()
-        writer.transport.abort()
-
-    server = await asyncio.start_server(cut_and_be_gone, "127.0.0.1", 0)
-    transport = HttpTransport("main", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-    failure = await failure_of(lambda: transport.exchange(echo("0x1"), timeout_s=LONG_S))
-    await transport.close()
-    assert isinstance(failure, Uncertain)
-    assert "connection refused" in str(failure)
 
 
 @pytest.mark.parametrize("status", [400, 500, 503])

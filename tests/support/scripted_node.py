@@ -12,6 +12,7 @@ from typing import Any
 from msgspec.structs import asdict
 
 from keeper.domain.errors import Throttled, Transient, Uncertain
+from keeper.evm.transport import Cut
 from keeper.evm.wire import Call, ErrorAnswer, Response, encode, in_order
 from keeper.evm.wire import decode as decode_body
 
@@ -57,21 +58,25 @@ class ScriptedNode:
     bodies: int = 0
     """So many messages brought them: HTTP requests, WebSocket frames, or exchanges in memory."""
 
+    @property
+    def failing(self) -> Fault:
+        """What is wrong with the message that comes next."""
+        return self.fault if self.bodies < self.fault_messages else Fault.NONE
+
     def methods(self) -> Counter[str]:
         """How often each method was asked for."""
         return Counter(method for method, _ in self.requests)
 
     def answer(self, body: bytes) -> bytes:
         """The answer to a request or a batch; a batch is answered in reverse, which the protocol allows."""
+        fault = self.failing
         self.bodies += 1
-        if self.bodies > self.fault_messages:
-            self.fault = Fault.NONE
         asked = json.loads(body)
-        if self.fault is Fault.BABBLES:
+        if fault is Fault.BABBLES:
             return b"<html>welcome</html>"
         if isinstance(asked, dict):
             return json.dumps(self._answer(asked)).encode()
-        if self.fault is Fault.REFUSES_BATCHES:
+        if fault is Fault.REFUSES_BATCHES:
             return json.dumps({"jsonrpc": "2.0", "id": None, "error": _told(self.batch_refusal)}).encode()
         return json.dumps([self._answer(each) for each in reversed(asked)]).encode()
 
@@ -95,7 +100,7 @@ class FakeTransport:
         self._takes_batches = True
 
     async def exchange(self, calls: Sequence[Call], *, timeout_s: float) -> list[Response]:
-        match self._node.fault:
+        match self._node.failing:
             case Fault.REFUSES:
                 raise Transient("cannot connect: connection refused")
             case Fault.HANGS:
@@ -104,7 +109,7 @@ class FakeTransport:
                 raise Uncertain(f"no answer within {timeout_s:g} s")
             case Fault.CUTS:
                 self._node.answer(encode(calls, range(len(calls))))
-                raise Uncertain("the connection was cut before the answer")
+                raise Cut
             case Fault.BREAKS:
                 raise Uncertain("HTTP 500")
             case Fault.THROTTLES:

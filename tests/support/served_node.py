@@ -66,10 +66,11 @@ class ServedNode:
         body = await request.read()
         if refusal := self._refusal():
             return refusal
+        fault = self._node.failing
         answer = self._node.answer(body)
-        if self._node.fault is Fault.HANGS:
+        if fault is Fault.HANGS:
             await self._stopping.wait()
-        if self._node.fault is Fault.CUTS and request.transport is not None:
+        if fault is Fault.CUTS and request.transport is not None:
             request.transport.abort()
         return web.Response(body=answer, content_type="application/json", status=self._node.http_status)
 
@@ -92,14 +93,15 @@ class ServedNode:
         async for message in socket:
             if message.type is not WSMsgType.TEXT:
                 break
+            fault = self._node.failing
             answer = self._node.answer(message.data.encode())
-            if self._node.fault is Fault.CUTS and request.transport is not None:
+            if fault is Fault.CUTS and request.transport is not None:
                 request.transport.abort()
-            elif self._node.fault is not Fault.HANGS:
+            elif fault is not Fault.HANGS:
                 await socket.send_str(answer.decode())
 
     def _refusal(self) -> web.Response | None:
-        status = _STATUSES.get(self._node.fault)
+        status = _STATUSES.get(self._node.failing)
         if status is None:
             return None
         return web.Response(status=status, headers={"Retry-After": str(RETRY_AFTER_S)}, text="no")

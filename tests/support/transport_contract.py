@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from keeper.domain.errors import Throttled, Transient, Uncertain
-from keeper.evm.transport import Transport
+from keeper.evm.transport import Cut, Transport
 from keeper.evm.wire import Call, ErrorAnswer
 from tests.support.scripted_node import RETRY_AFTER_S, Fault, ScriptedNode
 from tests.support.served_node import KEY
@@ -87,6 +87,11 @@ class TransportContract(ABC):
         async with self.connected(ScriptedNode(fault=fault)) as transport:
             failure = await failure_of(lambda: transport.exchange(echo("0x1"), timeout_s=SHORT_S))
         assert isinstance(failure, Uncertain)
+
+    async def test_tells_a_connection_that_was_cut(self) -> None:
+        async with self.connected(ScriptedNode(fault=Fault.CUTS)) as transport:
+            failure = await failure_of(lambda: transport.exchange(echo("0x1"), timeout_s=LONG_S))
+        assert isinstance(failure, Cut)
 
     async def test_says_how_long_the_node_wants_to_be_left_alone(self) -> None:
         async with self.connected(ScriptedNode(fault=Fault.THROTTLES)) as transport:

@@ -183,8 +183,12 @@ def test_describes_an_error_without_words_by_its_code() -> None:
     assert describe(ErrorAnswer(-32000)) == "error -32000"
 
 
-def test_does_not_repeat_endless_texts() -> None:
-    assert len(describe(ErrorAnswer(-32000, "x" * 100_000))) < 1000
+@pytest.mark.timeout(2)
+@pytest.mark.parametrize("endless", ["x" * 1_000_000, "method " * 200_000])
+def test_endless_texts_are_neither_read_nor_repeated_in_full(endless: str) -> None:
+    error = ErrorAnswer(-32000, endless, endless)
+    assert classify(error) is Kind.UNKNOWN
+    assert len(describe(error)) < 1000
 
 
 def test_takes_the_result_or_raises_the_error() -> None:

@@ -1,7 +1,6 @@
 """The pool: which endpoint is asked, which answer counts, what is remembered of failures."""
 
 import asyncio
-from collections.abc import Sequence
 
 import pytest
 
@@ -35,9 +34,9 @@ async def connected(*nodes: ScriptedNode) -> RpcPool:
     return pool
 
 
-def reads(nodes: Sequence[ScriptedNode]) -> list[int]:
-    """How often each was asked for a balance."""
-    return [node.methods()[READ] for node in nodes]
+def reads(pool: RpcPool, name: str) -> int:
+    """How often the endpoint was asked for a balance."""
+    return sum(count for account, count in pool.ledger.requests().items() if account[:2] == (READ, name))
 
 
 async def read(pool: RpcPool) -> object:
@@ -48,7 +47,7 @@ async def test_asks_the_first_endpoint_alone_while_it_is_well() -> None:
     nodes = [ScriptedNode(), ScriptedNode()]
     pool = await connected(*nodes)
     assert [await read(pool) for _ in range(3)] == ["0x5"] * 3
-    assert reads(nodes) == [3, 0]
+    assert (reads(pool, "a"), reads(pool, "b")) == (3, 0)
 
 
 async def test_a_broadcast_is_one_request() -> None:
@@ -57,6 +56,22 @@ async def test_a_broadcast_is_one_request() -> None:
     before = node.bodies
     answer = await pool.send(SEND)
     assert (answer.endpoint, answer.in_doubt, node.bodies - before) == ("a", False, 1)
+
+
+async def test_an_endpoint_whose_connection_was_cut_is_asked_once_more() -> None:
+    nodes = [ScriptedNode(), ScriptedNode()]
+    pool = await connected(*nodes)
+    nodes[0].fault, nodes[0].fault_messages = Fault.CUTS, nodes[0].bodies + 1
+    assert await read(pool) == "0x5"
+    assert (reads(pool, "a"), reads(pool, "b")) == (2, 0)
+
+
+async def test_a_broadcast_that_was_cut_is_in_doubt_even_when_it_is_answered_then() -> None:
+    node = ScriptedNode()
+    pool = await connected(node)
+    node.fault, node.fault_messages = Fault.CUTS, node.bodies + 1
+    answer = await pool.send(SEND)
+    assert (answer.endpoint, answer.in_doubt) == ("a", True)
 
 
 @pytest.mark.parametrize("fault", FAILURES)
@@ -74,7 +89,7 @@ async def test_a_verdict_is_not_asked_of_another_endpoint(said: str) -> None:
     pool = await connected(*nodes)
     with pytest.raises(Transient, match=said):
         await read(pool)
-    assert reads(nodes) == [1, 0]
+    assert (reads(pool, "a"), reads(pool, "b")) == (1, 0)
 
 
 async def test_an_error_that_nobody_knows_is_asked_of_the_next_endpoint() -> None:
@@ -95,30 +110,30 @@ async def test_an_error_that_nobody_knows_is_the_answer_when_no_endpoint_has_a_b
 async def test_a_failed_endpoint_rests_and_is_tried_again() -> None:
     nodes = [ScriptedNode(), ScriptedNode()]
     pool = await connected(*nodes)
-    nodes[0].fault = Fault.CUTS
+    nodes[0].fault = Fault.BREAKS
     await read(pool)
     nodes[0].fault = Fault.NONE
     await read(pool)
-    assert reads(nodes) == [1, 2]
+    assert (reads(pool, "a"), reads(pool, "b")) == (1, 2)
     await asyncio.sleep(FIRST_REST_S)
     await read(pool)
-    assert reads(nodes) == [2, 2]
+    assert (reads(pool, "a"), reads(pool, "b")) == (2, 2)
     assert pool.endpoints()[0].healthy
 
 
 async def test_the_rest_grows_with_every_failure() -> None:
     nodes = [ScriptedNode(), ScriptedNode()]
     pool = await connected(*nodes)
-    nodes[0].fault = Fault.CUTS
+    nodes[0].fault = Fault.BREAKS
     await read(pool)
     for rest_s in (FIRST_REST_S, 2 * FIRST_REST_S, 4 * FIRST_REST_S):
-        asked = nodes[0].methods()[READ]
+        asked = reads(pool, "a")
         await asyncio.sleep(rest_s - 0.01)
         await read(pool)
-        assert nodes[0].methods()[READ] == asked
+        assert reads(pool, "a") == asked
         await asyncio.sleep(0.02)
         await read(pool)
-        assert nodes[0].methods()[READ] == asked + 1
+        assert reads(pool, "a") == asked + 1
 
 
 async def test_a_broadcast_does_not_try_out_an_endpoint_that_failed() -> None:
@@ -168,12 +183,12 @@ class TestThrottling:
         await read(pool)
         nodes[0].fault = Fault.NONE
         nodes[0].answers.clear()
-        asked = nodes[0].methods()[READ]
+        asked = reads(pool, "a")
         await read(pool)
-        assert nodes[0].methods()[READ] == asked
+        assert reads(pool, "a") == asked
         await asyncio.sleep(1 if by_error_text else RETRY_AFTER_S)
         await read(pool)
-        assert nodes[0].methods()[READ] == asked + 1
+        assert reads(pool, "a") == asked + 1
 
     async def test_it_is_no_ill_health(self) -> None:
         nodes = [ScriptedNode(), ScriptedNode()]
@@ -272,7 +287,7 @@ class TestChainId:
         await asyncio.sleep(FIRST_REST_S)
         await read(pool)
         assert nodes[0].methods() == {"eth_chainId": 1}
-        assert reads(nodes) == [0, 1]
+        assert (reads(pool, "a"), reads(pool, "b")) == (0, 1)
 
     async def test_it_becomes_fatal_when_the_only_endpoint_turns_out_to_serve_another(self) -> None:
         with pytest.raises(Fatal, match="chain 31337"):
@@ -304,13 +319,13 @@ async def test_every_request_is_accounted_for() -> None:
     assert pool.ledger.requests() == {
         Account("eth_chainId", "a", "ok"): 1,
         Account("eth_chainId", "b", "ok"): 1,
-        Account(READ, "a", "uncertain"): 1,
+        Account(READ, "a", "uncertain"): 2,
         Account(READ, "a", "unreached"): 1,
         Account(READ, "a", "throttled"): 1,
         Account(READ, "b", "ok"): 3,
         Account(SEND.method, "b", "error"): 1,
     }
-    assert pool.calls() == {"eth_chainId": 2, READ: 6, SEND.method: 1}
+    assert pool.calls() == {"eth_chainId": 2, READ: 7, SEND.method: 1}
 
 
 async def test_the_time_of_requests_is_accounted_for() -> None:
