@@ -20,7 +20,7 @@ class Timing:
 
     silence_s: float = 3.0
     """A stream without an event for so long is dead, whatever else arrives on its connection."""
-    poll_after_quiet_s: float = 1.0
+    poll_after_quiet_s: float = 0.8
     """A poll fills in when an open stream has been without an event for so long."""
     poll_after_loss_s: float = 0.2
     """Polling begins so long after a loss, unless the stream is back by then."""

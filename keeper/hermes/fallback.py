@@ -9,6 +9,8 @@ from keeper.hermes.failure import SourceFailure, unexpected
 from keeper.hermes.subscription import Subscription
 
 _LONG_AGO = float("-inf")
+_TICK_S = 0.001
+"""Timers resolve no less."""
 
 
 class Fallback:
@@ -55,7 +57,7 @@ class Fallback:
     async def _pause(self, wait_s: float) -> None:
         self._changed.clear()
         with suppress(TimeoutError):
-            async with asyncio.timeout(wait_s):
+            async with asyncio.timeout(max(wait_s, _TICK_S)):
                 await self._changed.wait()
 
     async def _poll(self) -> None:

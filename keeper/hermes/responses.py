@@ -51,7 +51,7 @@ def failure_of(exc: Exception) -> SourceFailure:  # noqa: PLR0911 - a table: one
             return SourceFailure("the host name does not resolve; check HERMES_URL and the DNS")
         case aiohttp.ClientSSLError():
             return SourceFailure("TLS failed; check HERMES_URL, the system's certificates and its clock")
-        case aiohttp.InvalidURL():
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
             return SourceFailure("HERMES_URL is not a URL that can be asked", refused=True)
         case aiohttp.ServerDisconnectedError():
             return SourceFailure("the server closed the connection")

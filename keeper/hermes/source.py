@@ -4,9 +4,10 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Never, TypeAlias
 
-from keeper.domain.status import SourceStatus
+from keeper.domain.status import SourceState, SourceStatus
 from keeper.hermes.config import HermesConfig
 from keeper.hermes.fallback import Fallback
 from keeper.hermes.guard import NewestGuard
@@ -20,6 +21,8 @@ from keeper.hermes.transport import Transport, http_transport
 from keeper.ports import Clock, Deliver, Emit
 
 Connect: TypeAlias = Callable[[HermesConfig], AbstractAsyncContextManager[Transport]]
+
+_SEVERITY = {SourceState.STREAMING: 0, SourceState.POLLING: 1}
 
 
 class HermesSource:
@@ -71,5 +74,14 @@ class HermesSource:
         raise AssertionError("tasks that never end have ended")
 
     def status(self) -> Sequence[SourceStatus]:
-        """One row a connection: most often just one."""
-        return [health.status(missing=roster.refused) for roster, health in self._groups]
+        """One row: a source does no better than the worst of its groups."""
+        rows = [health.status(missing=roster.refused) for roster, health in self._groups]
+        heard = [row.last_event_at for row in rows if row.last_event_at is not None]
+        combined = replace(
+            max(rows, key=lambda row: _SEVERITY.get(row.state, len(_SEVERITY))),
+            name=self._config.name,
+            last_event_at=min(heard) if len(heard) == len(rows) else None,
+            events=sum(row.events for row in rows),
+            reconnects=sum(row.reconnects for row in rows),
+        )
+        return [combined]

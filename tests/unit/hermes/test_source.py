@@ -1,0 +1,383 @@
+"""What the source does when its stream breaks, in virtual time."""
+
+import asyncio
+from collections.abc import Sequence
+from itertools import pairwise
+
+import pytest
+
+from keeper.domain.events import SourceConnected, SourceLost, SourcePolling, SourceProblem
+from keeper.domain.status import SourceState
+from keeper.hermes.config import Timing
+from keeper.hermes.failure import SourceFailure
+from keeper.hermes.wire import refusal
+from tests.support.clock import EPOCH
+from tests.support.fake_hermes import Asked, FakeHermes, SourceBench, as_event, now, signed, sourcing
+from tests.support.market import FEEDS
+
+F1, F2, F3 = FEEDS[:3]
+NAME = "hermes.test"
+UNAUTHORIZED = refusal(401, "", retry_after=None, asked=())
+THROTTLED = refusal(429, "", retry_after="45", asked=())
+DROPPED = SourceFailure("the server closed the connection")
+
+pytestmark = pytest.mark.looptime
+
+
+def state(bench: SourceBench) -> SourceState:
+    (row,) = bench.source.status()
+    return row.state
+
+
+def most_in_ten_seconds(requests: Sequence[Asked]) -> int:
+    """The most requests in any ten seconds."""
+    times = sorted(request.at for request in requests)
+    return max(sum(start <= at < start + 9.999 for at in times) for start in times)
+
+
+async def streaming(bench: SourceBench, *, for_s: float = 20.0) -> None:
+    """Let it stream for long enough to be taken for stable, and forget what it told so far."""
+    await asyncio.sleep(for_s)
+    assert state(bench) is SourceState.STREAMING
+    bench.events.clear()
+    bench.hermes.opened.clear()
+    bench.hermes.polled.clear()
+
+
+async def test_delivers_every_slot_once_and_in_order() -> None:
+    async with sourcing() as bench:
+        await asyncio.sleep(30)
+        slots = bench.slots()
+        assert slots == list(range(slots[0], bench.hermes.slot + 1))
+        assert all(event.source == NAME for _, event in bench.delivered)
+
+
+async def test_tells_when_an_event_arrived() -> None:
+    async with sourcing() as bench:
+        await asyncio.sleep(5)
+        assert all(event.arrived == at for at, event in bench.delivered)
+
+
+async def test_a_stream_that_delivers_is_never_polled_beside() -> None:
+    async with sourcing() as bench:
+        await streaming(bench)
+        await asyncio.sleep(300)
+        assert bench.hermes.polled == []
+        assert bench.events == []
+
+
+async def test_has_a_price_before_the_first_event_of_a_slow_stream() -> None:
+    async with sourcing(FakeHermes(silent=True)) as bench:
+        await asyncio.sleep(0.3)
+        assert len(bench.delivered) == 1
+
+
+async def test_reconnects_at_once_the_first_time() -> None:
+    async with sourcing() as bench:
+        await streaming(bench)
+        bench.hermes.drop()
+        await asyncio.sleep(0.01)
+        assert len(bench.hermes.opened) == 1
+        assert bench.told(SourceLost) == [SourceLost(NAME, "the server closed the connection")]
+        await asyncio.sleep(1)
+        assert bench.told(SourceConnected) == [SourceConnected(NAME)]
+        (row,) = bench.source.status()
+        assert (row.state, row.connected, row.detail, row.reconnects) == (SourceState.STREAMING, True, "", 1)
+
+
+async def test_polls_within_a_second_of_every_kind_of_loss() -> None:
+    async with sourcing() as bench:
+        await streaming(bench)
+        bench.hermes.stream_failure = DROPPED
+        bench.hermes.drop()
+        await asyncio.sleep(0.25)
+        assert bench.told(SourcePolling) == [SourcePolling(NAME, active=True)]
+        assert len(bench.hermes.polled) == 1
+        assert state(bench) is SourceState.POLLING
+
+
+async def test_goes_back_to_the_stream_without_losing_or_reordering_slots() -> None:
+    async with sourcing() as bench:
+        await streaming(bench)
+        bench.hermes.stream_failure = DROPPED
+        bench.hermes.drop()
+        await asyncio.sleep(60)
+        bench.hermes.stream_failure = None
+        await asyncio.sleep(15)
+        assert state(bench) is SourceState.STREAMING
+        assert bench.told(SourcePolling) == [SourcePolling(NAME, active=True), SourcePolling(NAME, active=False)]
+        slots = bench.slots()
+        assert slots == sorted(set(slots))
+        polls = len(bench.hermes.polled)
+        await asyncio.sleep(30)
+        assert len(bench.hermes.polled) == polls
+
+
+async def test_polls_no_more_than_the_limit_in_any_window() -> None:
+    async with sourcing(polls_per_window=5, poll_window_s=10.0) as bench:
+        for _ in range(60):
+            await asyncio.sleep(1.3)
+            bench.hermes.drop()
+        bench.hermes.stream_failure = DROPPED
+        bench.hermes.drop()
+        await asyncio.sleep(60)
+        assert len(bench.hermes.polled) > 10
+        assert most_in_ten_seconds(bench.hermes.polled) == 5
+
+
+async def test_spaces_the_polls_of_a_long_outage_evenly() -> None:
+    async with sourcing(polls_per_window=5, poll_window_s=10.0) as bench:
+        await streaming(bench)
+        lost_at = now()
+        bench.hermes.stream_failure = DROPPED
+        bench.hermes.drop()
+        await asyncio.sleep(60)
+        assert bench.longest_gap_s(since=lost_at) <= 2.4
+
+
+async def test_backs_off_from_a_server_that_refuses_connections() -> None:
+    async with sourcing() as bench:
+        await streaming(bench)
+        bench.hermes.stream_failure = DROPPED
+        bench.hermes.drop()
+        await asyncio.sleep(120)
+        waits = [second.at - first.at for first, second in pairwise(bench.hermes.opened)]
+        assert all(early <= late * 1.34 for early, late in pairwise(waits))
+        assert 7.5 <= max(waits) <= 10.0
+
+
+async def test_backs_off_from_a_stream_that_never_lasts() -> None:
+    async with sourcing() as bench:
+        await streaming(bench)
+        for _ in range(100):
+            bench.hermes.drop()
+            await asyncio.sleep(0.5)
+        assert len(bench.hermes.opened) < 20
+
+
+async def test_fills_a_quiet_moment_with_a_poll_while_the_stream_stays_open() -> None:
+    async with sourcing() as bench:
+        await streaming(bench)
+        bench.hermes.silent = True
+        quiet_since, _ = bench.delivered[-1]
+        await asyncio.sleep(2.5)
+        assert bench.hermes.polled[0].at - quiet_since == pytest.approx(0.8)
+        assert bench.longest_gap_s(since=quiet_since) <= 2.0
+        assert bench.hermes.opened == []
+        assert bench.events == []
+        assert state(bench) is SourceState.STREAMING
+
+
+async def test_polls_for_a_stream_that_sends_garbage_and_stays_on_it() -> None:
+    async with sourcing() as bench:
+        await streaming(bench)
+        bench.hermes.garbage = True
+        await asyncio.sleep(1.0)
+        assert len(bench.hermes.polled) == 1
+        assert bench.told(SourceProblem) == [SourceProblem(NAME, "the answer is not the JSON of a price update")]
+        bench.hermes.garbage = False
+        await asyncio.sleep(10)
+        assert bench.hermes.opened == []
+        assert len(bench.hermes.polled) == 1
+
+
+async def test_a_single_bad_event_costs_nothing_when_the_next_is_good() -> None:
+    async with sourcing(timing=Timing(poll_after_loss_s=0.5)) as bench:
+        await streaming(bench)
+        bench.hermes.send("{")
+        await asyncio.sleep(5)
+        assert bench.hermes.polled == []
+
+
+async def test_a_repeated_problem_is_told_once_a_minute() -> None:
+    async with sourcing() as bench:
+        await streaming(bench)
+        bench.hermes.stream_failure = bench.hermes.poll_failure = DROPPED
+        bench.hermes.drop()
+        await asyncio.sleep(179)
+        assert len(bench.told(SourceLost)) == 1
+        assert len(bench.told(SourceProblem)) == 6
+
+
+async def test_stays_within_the_public_rate_limit_however_the_stream_fails() -> None:
+    async with sourcing(FakeHermes(stream_failure=DROPPED, poll_failure=DROPPED)) as bench:
+        await asyncio.sleep(60)
+        for _ in range(60):
+            bench.hermes.stream_failure = None
+            await asyncio.sleep(1.5)
+            bench.hermes.drop()
+        bench.hermes.stream_failure = DROPPED
+        await asyncio.sleep(60)
+        assert most_in_ten_seconds([*bench.hermes.opened, *bench.hermes.polled]) <= 10
+
+
+async def test_a_refused_key_is_not_hammered() -> None:
+    async with sourcing(FakeHermes(stream_failure=UNAUTHORIZED, poll_failure=UNAUTHORIZED)) as bench:
+        await asyncio.sleep(300)
+        assert len(bench.hermes.opened) <= 11
+        assert len(bench.hermes.polled) <= 11
+        assert state(bench) is SourceState.UNAUTHORIZED
+
+
+async def test_recovers_by_itself_once_the_key_is_accepted() -> None:
+    async with sourcing(FakeHermes(stream_failure=UNAUTHORIZED, poll_failure=UNAUTHORIZED)) as bench:
+        await asyncio.sleep(100)
+        bench.hermes.stream_failure = bench.hermes.poll_failure = None
+        await asyncio.sleep(40)
+        assert state(bench) is SourceState.STREAMING
+
+
+async def test_asks_nothing_at_all_until_a_throttling_server_allows_it() -> None:
+    async with sourcing() as bench:
+        await streaming(bench)
+        bench.hermes.stream_failure = THROTTLED
+        throttled_at = now()
+        bench.hermes.drop()
+        await asyncio.sleep(44.9)
+        assert [request.at for request in bench.hermes.opened] == [throttled_at]
+        assert bench.hermes.polled == []
+        assert state(bench) is SourceState.RATE_LIMITED
+        bench.hermes.stream_failure = None
+        await asyncio.sleep(1)
+        assert state(bench) is SourceState.STREAMING
+
+
+async def test_a_throttled_poll_leaves_the_stream_alone() -> None:
+    async with sourcing(FakeHermes(poll_failure=THROTTLED)) as bench:
+        await asyncio.sleep(60)
+        assert state(bench) is SourceState.STREAMING
+        assert len(bench.hermes.opened) == 1
+
+
+async def test_one_unknown_feed_does_not_cost_the_others() -> None:
+    async with sourcing(FakeHermes(unknown=frozenset({F1}))) as bench:
+        await asyncio.sleep(5)
+        (row,) = bench.source.status()
+        assert (row.state, row.detail) == (SourceState.STREAMING, f"not served: feed {F1}")
+        assert {feed for _, event in bench.delivered for update in event.updates for feed in update.prices} == {F2}
+
+
+async def test_a_refused_feed_comes_back_without_a_gap_once_it_is_served() -> None:
+    async with sourcing(FakeHermes(unknown=frozenset({F1})), timing=Timing(refused_feeds_retry_s=100)) as bench:
+        await streaming(bench)
+        await asyncio.sleep(150)
+        assert state(bench) is SourceState.STREAMING
+        bench.hermes.unknown = frozenset()
+        await asyncio.sleep(100)
+        (row,) = bench.source.status()
+        assert row.detail == ""
+        assert bench.delivered[-1][1].updates[0].prices.keys() == {F1, F2}
+        assert bench.longest_gap_s(since=10) <= 0.5
+        assert bench.told(SourceLost) == []
+
+
+async def test_refused_feeds_that_differ_from_before_are_sorted_out() -> None:
+    hermes = FakeHermes(unknown=frozenset({F1}))
+    async with sourcing(hermes, feeds=(F1, F2, F3), timing=Timing(refused_feeds_retry_s=100)) as bench:
+        await streaming(bench)
+        hermes.unknown = frozenset({F2})
+        await asyncio.sleep(150)
+        assert bench.delivered[-1][1].updates[0].prices.keys() == {F1, F3}
+
+
+async def test_waits_long_when_every_feed_is_refused() -> None:
+    async with sourcing(FakeHermes(unknown=frozenset(FEEDS[:2]))) as bench:
+        await asyncio.sleep(300)
+        assert len(bench.hermes.opened) <= 11
+        assert len(bench.hermes.polled) <= 11
+        bench.hermes.unknown = frozenset()
+        await asyncio.sleep(40)
+        assert bench.delivered[-1][1].updates[0].prices.keys() == {F1, F2}
+
+
+async def test_rotates_connections_without_a_gap() -> None:
+    async with sourcing(timing=Timing(rotation_s=60.0)) as bench:
+        await streaming(bench)
+        await asyncio.sleep(200)
+        assert len(bench.hermes.opened) == 3
+        assert len(bench.hermes.connections) == 1
+        assert bench.longest_gap_s(since=10) <= 0.5
+        assert bench.told(SourceLost) == []
+        slots = bench.slots()
+        assert slots == list(range(slots[0], bench.hermes.slot + 1))
+
+
+async def test_keeps_the_old_connection_while_no_new_one_can_be_had() -> None:
+    async with sourcing(timing=Timing(rotation_s=60.0)) as bench:
+        await streaming(bench)
+        bench.hermes.stream_failure = DROPPED
+        await asyncio.sleep(200)
+        assert 2 <= len(bench.hermes.opened) <= 6
+        assert bench.longest_gap_s(since=10) <= 0.5
+        bench.hermes.stream_failure = None
+        await asyncio.sleep(40)
+        assert state(bench) is SourceState.STREAMING
+        assert bench.told(SourceLost) == []
+
+
+async def test_rotates_before_the_server_ends_a_connection() -> None:
+    assert Timing().rotation_s + Timing().connect_timeout_s < 24 * 3600
+
+
+async def test_survives_faults_of_its_own_parts() -> None:
+    async with sourcing() as bench:
+        await streaming(bench)
+        bench.hermes.poll_failure = bench.hermes.stream_failure = ValueError("a secret")
+        bench.hermes.drop()
+        await asyncio.sleep(60)
+        problems = [problem.problem for problem in bench.told(SourceProblem)]
+        assert any("unexpected ValueError" in problem for problem in problems)
+        assert not any("secret" in problem for problem in problems)
+        bench.hermes.poll_failure = bench.hermes.stream_failure = None
+        await asyncio.sleep(15)
+        assert state(bench) is SourceState.STREAMING
+
+
+async def test_drops_old_prices_that_a_poll_brings_late() -> None:
+    async with sourcing() as bench:
+        await streaming(bench)
+        deliveries = len(bench.delivered)
+        bench.hermes.send(as_event(signed([F1, F2], slot=5, publish_time=int(EPOCH))))
+        assert len(bench.delivered) == deliveries
+
+
+async def test_an_event_of_foreign_feeds_is_no_sign_of_life() -> None:
+    async with sourcing() as bench:
+        await streaming(bench)
+        bench.hermes.silent = True
+        for slot in range(20):
+            bench.hermes.send(as_event(signed([F3], slot=10**6 + slot, publish_time=int(EPOCH + now()))))
+            await asyncio.sleep(0.1)
+        assert len(bench.hermes.polled) == 1
+
+
+async def test_splits_many_feeds_over_several_connections_and_merges_them() -> None:
+    async with sourcing(feeds=FEEDS[:7], feeds_per_connection=3) as bench:
+        await asyncio.sleep(5)
+        assert [len(connection.feeds) for connection in bench.hermes.connections] == [3, 3, 1]
+        assert {feed for _, event in bench.delivered for feed in event.updates[0].prices} == set(FEEDS[:7])
+        (row,) = bench.source.status()
+        assert (row.name, row.state, row.events) == (NAME, SourceState.STREAMING, len(bench.delivered))
+
+
+async def test_is_no_better_than_the_worst_of_its_connections() -> None:
+    async with sourcing(feeds=FEEDS[:4], feeds_per_connection=2) as bench:
+        await streaming(bench)
+        bench.hermes.stream_failure = DROPPED
+        bench.hermes.connections[0].ending.set_result(DROPPED)
+        await asyncio.sleep(1)
+        (row,) = bench.source.status()
+        assert (row.state, row.connected) == (SourceState.POLLING, False)
+
+
+async def test_connections_share_one_poll_limit() -> None:
+    async with sourcing(feeds=FEEDS[:6], feeds_per_connection=2) as bench:
+        await streaming(bench)
+        bench.hermes.stream_failure = DROPPED
+        bench.hermes.drop()
+        await asyncio.sleep(100)
+        assert most_in_ten_seconds(bench.hermes.polled) <= 5
+        polls = [
+            sum(poll.feeds == group for poll in bench.hermes.polled) for group in (FEEDS[:2], FEEDS[2:4], FEEDS[4:6])
+        ]
+        assert min(polls) >= max(polls) - 2
