@@ -23,14 +23,16 @@ class Price(NamedTuple):
 def aligned(first: Price, second: Price) -> tuple[int, int]:
     """Both prices as integers at the smaller of their exponents; only for usable ones, whose exponents are bounded."""
     shift = first.expo - second.expo
-    if shift >= 0:
+    if shift == 0:
+        return first.price, second.price
+    if shift > 0:
         return first.price * 10**shift, second.price
     return first.price, second.price * 10**-shift
 
 
 def deviates(source: Price, reference: Price, threshold: Ppm) -> bool:
     """Whether |source - reference| / |reference| reaches the threshold; always so from a reference of zero."""
-    new, old = (source.price, reference.price) if source.expo == reference.expo else aligned(source, reference)
+    new, old = aligned(source, reference)
     return abs(new - old) * MILLION >= threshold * abs(old)
 
 

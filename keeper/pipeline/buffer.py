@@ -17,38 +17,45 @@ class Sourced(NamedTuple):
     arrived: float
 
 
+class _Arrival(NamedTuple):
+    update: Update
+    arrived: float
+
+
 class Buffer:
     """Keeps the newest price of each wanted feed; of one second the one with the highest slot."""
 
     def __init__(self, feeds: Collection[FeedId]) -> None:
         self._feeds = frozenset(feeds)
-        self._newest: dict[FeedId, Sourced] = {}
+        self._prices: dict[FeedId, Price] = {}
+        self._arrivals: dict[FeedId, _Arrival] = {}
 
     def take(self, event: PriceEvent) -> None:
         """Merge one event: prices that are not newer than what is here are dropped."""
         for update in event.updates:
+            arrival = _Arrival(update, event.arrived)
             for feed_id, price in update.prices.items():
                 if feed_id in self._feeds and self._is_newer(feed_id, price, update.slot):
-                    self._newest[feed_id] = Sourced(price, update, event.arrived)
+                    self._prices[feed_id] = price
+                    self._arrivals[feed_id] = arrival
 
-    def get(self, feed_id: FeedId) -> Sourced | None:
-        """The newest price of the feed, or None before the first."""
-        return self._newest.get(feed_id)
+    def get(self, feed_id: FeedId) -> Sourced:
+        """The newest price of the feed and its update; KeyError before the first."""
+        return Sourced(self._prices[feed_id], *self._arrivals[feed_id])
 
     def price(self, feed_id: FeedId) -> Price | None:
-        """Only the price."""
-        sourced = self._newest.get(feed_id)
-        return None if sourced is None else sourced.price
+        """The newest price of the feed, or None before the first."""
+        return self._prices.get(feed_id)
 
     def any(self) -> tuple[FeedId, Update] | None:
         """Some feed with an update that holds it; None before the first price."""
-        return next(((feed_id, sourced.update) for feed_id, sourced in self._newest.items()), None)
+        return next(((feed_id, arrival.update) for feed_id, arrival in self._arrivals.items()), None)
 
     def _is_newer(self, feed_id: FeedId, price: Price, slot: int) -> bool:
-        known = self._newest.get(feed_id)
-        if known is None:
+        known = self._prices.get(feed_id)
+        if known is None or price.publish_time > known.publish_time:
             return True
-        return (price.publish_time, slot) > (known.price.publish_time, known.update.slot)
+        return price.publish_time == known.publish_time and slot > self._arrivals[feed_id].update.slot
 
 
 def group_by_update(sourced: Iterable[tuple[FeedId, Sourced]]) -> list[tuple[Update, list[FeedId]]]:

@@ -32,7 +32,7 @@ from keeper.pipeline.buffer import Buffer
 from keeper.pipeline.debounce import Debounce, DebounceMode
 from keeper.pipeline.feed_report import FeedReport
 from keeper.pipeline.ledger import Ledger
-from keeper.pipeline.planner import Planner
+from keeper.pipeline.planner import Planner, Survey
 from keeper.pipeline.submitter import RetryPolicy, Submitter, Target
 from keeper.pipeline.tracker import OnChainView
 from keeper.ports import Chain, Clock, Emit, PriceEvent, Signer
@@ -169,31 +169,35 @@ class Network:
 
     async def _push_until_stopped(self) -> None:
         while not self._stopping:
-            moment = self._moment()
+            survey = self._survey()
+            moment = self._moment(any_due=bool(survey.due))
             if moment <= self._clock.monotonic() + _TIMER_GRAIN_S:
-                await self._push()
+                await self._push(survey)
             else:
                 await self._await_news(until=moment)
 
-    def _moment(self) -> float:
+    def _survey(self) -> Survey:
+        return self._planner.survey(self._clock.now(), self._forced)
+
+    def _moment(self, *, any_due: bool) -> float:
         """When to push next as things stand, in monotonic seconds; past the next look while no feed is due."""
-        now, wall = self._clock.monotonic(), self._clock.now()
-        if self._forced:
-            if self._planner.any_due(wall, self._forced):
-                return now
-            if now >= self._force_until:
-                self._forced = frozenset()
-                self._tell(NothingToPush(self.name, self._force_origin))
-        if self._planner.any_due(wall, ()):
-            return max(self._debounce.moment(now), self._backoff.until)
+        now = self._clock.monotonic()
+        if any_due:
+            return now if self._forced else max(self._debounce.moment(now), self._backoff.until)
+        if self._forced and now >= self._force_until:
+            self._forced = frozenset()
+            self._tell(NothingToPush(self.name, self._force_origin))
         self._debounce.calmed()
         return now + _LOOK_AGAIN_S
 
-    async def _push(self) -> None:
+    async def _push(self, survey: Survey) -> None:
         """Plan, send, and account for what became of it."""
-        refusal = await self._refusal_foreseen()
+        refusal = ""
+        if self._backoff.reverted:
+            refusal = await self._refusal_foreseen()
+            survey = self._survey()
         forced = self._forced
-        plan = self._planner.plan(self._clock.now(), forced)
+        plan = self._planner.plan(survey)
         if plan is None:
             return
         self._forced = frozenset() if plan.complete else forced - plan.prices.keys()
@@ -217,15 +221,15 @@ class Network:
             finished = self._submitter.dropped(self._pushes, plan, refusal)
         else:
             finished = await self._submitter.submit(
-                self._pushes, plan, lambda: self._planner.plan(self._clock.now(), forced | self._forced)
+                self._pushes,
+                plan,
+                lambda: self._planner.plan(self._planner.survey(self._clock.now(), forced | self._forced)),
             )
         self._backoff.note(finished.outcome, self._clock.monotonic())
         self._tell(finished)
 
     async def _refusal_foreseen(self) -> str:
         """After a revert, pushes are tried for free until one passes: the same fault is not paid for twice."""
-        if not self._backoff.reverted:
-            return ""
         try:
             return (await self._view.learn_terms()).refusal
         except KeeperError as exc:
