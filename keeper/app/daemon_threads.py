@@ -10,9 +10,9 @@ _T = TypeVar("_T")
 
 
 class DaemonThreads(ThreadPoolExecutor):
-    """A thread for every call. The default executor of a loop looks up host names, which may hang for a minute:
+    """A thread for every call: an executor for a loop that must end in time.
 
-    with this one the loop, and the process, can end before they do.
+    A loop looks up host names in its default executor, and waits for it at the end. Lookups may hang for a minute.
     """
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:

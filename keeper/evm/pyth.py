@@ -25,7 +25,10 @@ _UPDATE_PRICE_FEEDS = _selector("updatePriceFeeds(bytes[])")
 _GET_UPDATE_FEE = _selector("getUpdateFee(bytes[])")
 _GET_PRICE_UNSAFE = _selector("getPriceUnsafe(bytes32)")
 
-_SOURCE_AT_FAULT = "the price source signs for another network or generation: check HERMES_URL and HERMES_API_KEY"
+_SOURCE_AT_FAULT = (
+    "the contract does not trust who signs the source's prices: HERMES_URL and CONTRACT_ADDRESS are of different"
+    " networks or generations"
+)
 _ERRORS = {
     _selector(f"{name}()"): f"{name}: {advice}"
     for name, advice in {

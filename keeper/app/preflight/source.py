@@ -8,9 +8,11 @@ import aiohttp
 from keeper.app.feeds import Feed
 from keeper.app.preflight.finding import Finding, State, tried
 from keeper.app.screen import duration
+from keeper.domain.errors import InvalidUpdate, Transient
 from keeper.domain.policy import FUTURE_TOLERANCE_S
 from keeper.domain.price import Price, usable
 from keeper.hermes import FeedAnswers, HermesConfig, check_feeds
+from keeper.hermes.failure import SourceFailure
 from keeper.ports import Clock
 from keeper.server.decimals import decimal_text
 
@@ -34,14 +36,16 @@ async def check_source(config: HermesConfig, feeds: Sequence[Feed], clock: Clock
     answers = await tried(HERMES, _ask(config), within_s=_DEADLINE_S)
     if isinstance(answers, Finding):
         return SourceReport((answers, Finding("feeds", State.SKIPPED, f"{HERMES} failed")), None)
-    key = "takes the API key" if config.api_key() else "wants no API key"
-    hermes = Finding(HERMES, State.OK, f"{config.name} serves prices and {key}")
+    hermes = Finding(HERMES, State.OK, f"{config.name} serves prices")
     return SourceReport((hermes, *_feed_findings(feeds, answers, clock.now())), _sample(answers, feeds))
 
 
 async def _ask(config: HermesConfig) -> FeedAnswers:
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
-        return await check_feeds(config, session)
+    try:
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+            return await check_feeds(config, session)
+    except (SourceFailure, InvalidUpdate) as exc:
+        raise Transient(f"{config.name}: {exc}") from exc
 
 
 def _feed_findings(feeds: Sequence[Feed], answers: FeedAnswers, now: float) -> Iterator[Finding]:
