@@ -1,6 +1,5 @@
 """JSON-RPC over HTTP with connections that are kept alive."""
 
-import asyncio
 from collections.abc import Sequence
 
 from aiohttp import (
@@ -18,9 +17,9 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from keeper.domain.errors import Transient, Uncertain
-from keeper.evm.errors import Kind, classify
+from keeper.evm.batching import BatchingTransport
 from keeper.evm.transport import Cut, cannot_connect, http_refusal
-from keeper.evm.wire import BatchRefused, Call, Response, decode, encode, in_order
+from keeper.evm.wire import Call, Response, decode, encode, in_order
 
 _CONNECTIONS = 16
 _KEEP_ALIVE_S = 60
@@ -29,34 +28,13 @@ _CONNECT_SHARE = 0.8
 _HEADERS = CIMultiDict({"Content-Type": "application/json", "Accept-Encoding": "identity"})
 
 
-class HttpTransport:
+class HttpTransport(BatchingTransport):
     """One node over HTTP."""
 
     def __init__(self, name: str, url: str) -> None:
-        self._name = name
+        super().__init__(name)
         self._url = URL(url)
         self._session: ClientSession | None = None
-        self._takes_batches = True
-
-    @property
-    def name(self) -> str:
-        """The endpoint's name."""
-        return self._name
-
-    async def exchange(self, calls: Sequence[Call], *, timeout_s: float) -> list[Response]:
-        """One POST for all the calls; where the node refuses batches, one for each."""
-        if len(calls) > 1 and not self._takes_batches:
-            return await self._one_by_one(calls, timeout_s)
-        ids = range(len(calls))
-        responses = await self._post(encode(calls, ids), timeout_s)
-        try:
-            return in_order(responses, ids)
-        except BatchRefused as refused:
-            if refused.answer.error and classify(refused.answer.error) is Kind.THROTTLED:
-                return [refused.answer] * len(calls)
-        singles = await self._one_by_one(calls, timeout_s)
-        self._takes_batches = False
-        return singles
 
     async def close(self) -> None:
         """Close the connections."""
@@ -64,16 +42,9 @@ class HttpTransport:
             await self._session.close()
             self._session = None
 
-    async def _one_by_one(self, calls: Sequence[Call], timeout_s: float) -> list[Response]:
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [
-                    group.create_task(self.exchange([call], timeout_s=timeout_s), name=f"rpc {self._name}")
-                    for call in calls
-                ]
-        except* Transient as failures:
-            raise failures.exceptions[0] from None
-        return [task.result()[0] for task in tasks]
+    async def _round_trip(self, calls: Sequence[Call], timeout_s: float) -> list[Response]:
+        ids = range(len(calls))
+        return in_order(await self._post(encode(calls, ids), timeout_s), ids)
 
     async def _post(self, payload: bytes, timeout_s: float) -> list[Response]:
         timeout = ClientTimeout(total=timeout_s, connect=timeout_s * _CONNECT_SHARE)

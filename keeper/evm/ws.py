@@ -16,41 +16,25 @@ from aiohttp import (
 from yarl import URL
 
 from keeper.domain.errors import Transient, Uncertain
+from keeper.evm.batching import BatchingTransport
 from keeper.evm.transport import Cut, cannot_connect, http_refusal
-from keeper.evm.wire import Call, Response, decode, encode
+from keeper.evm.wire import BatchRefused, Call, Response, decode, encode
 
 _HEARTBEAT_S = 5
 _CLOSING_S = 1
 _MAX_MESSAGE_BYTES = 32 * 2**20
 
 
-class WsTransport:
+class WsTransport(BatchingTransport):
     """One node over WebSocket."""
 
     def __init__(self, name: str, url: str) -> None:
-        self._name = name
+        super().__init__(name)
         self._url = URL(url)
         self._session: ClientSession | None = None
         self._connection: _Connection | None = None
         self._connecting = asyncio.Lock()
         self._ids = itertools.count(1)
-
-    @property
-    def name(self) -> str:
-        """The endpoint's name."""
-        return self._name
-
-    async def exchange(self, calls: Sequence[Call], *, timeout_s: float) -> list[Response]:
-        """Send the calls, a message each, and wait for all the answers."""
-        connection = None
-        try:
-            async with asyncio.timeout(timeout_s):
-                connection = await self._connected()
-                return await connection.exchange(calls, [next(self._ids) for _ in calls])
-        except TimeoutError:
-            if connection is None:
-                raise Transient(f"no connection within {timeout_s:g} s") from None
-            raise Uncertain(f"no answer within {timeout_s:g} s") from None
 
     async def close(self) -> None:
         """Close the socket."""
@@ -60,6 +44,17 @@ class WsTransport:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+    async def _round_trip(self, calls: Sequence[Call], timeout_s: float) -> list[Response]:
+        connection = None
+        try:
+            async with asyncio.timeout(timeout_s):
+                connection = await self._connected()
+                return await connection.exchange(calls, [next(self._ids) for _ in calls])
+        except TimeoutError:
+            if connection is None:
+                raise Transient(f"no connection within {timeout_s:g} s") from None
+            raise Uncertain(f"no answer within {timeout_s:g} s") from None
 
     async def _connected(self) -> "_Connection":
         async with self._connecting:
@@ -104,14 +99,16 @@ class _Connection:
         futures: list[asyncio.Future[Response | None]] = [loop.create_future() for _ in ids]
         self._waiting.update(zip(ids, futures, strict=True))
         try:
-            for number, call in zip(ids, calls, strict=True):
-                await self._socket.send_frame(encode([call], [number]), WSMsgType.TEXT)
-            return [_answered(await future) for future in futures]
+            await self._socket.send_frame(encode(calls, ids), WSMsgType.TEXT)
+            responses = [_answered(await future) for future in futures]
         except ClientError:
             raise Cut from None
         finally:
             for number in ids:
                 self._waiting.pop(number, None)
+        if len(responses) > 1 and responses[0].id is None:
+            raise BatchRefused(responses[0])
+        return responses
 
     async def close(self) -> None:
         await self._socket.close()
@@ -133,9 +130,12 @@ class _Connection:
             await self._socket.close()
 
     def _settle(self, response: Response) -> None:
-        future = self._waiting.get(response.id)
-        if future is not None and not future.done():
-            future.set_result(response)
+        """Hand the response to whom it answers; an error without an id may answer anything that is waiting."""
+        nameless = response.id is None and response.error is not None
+        futures = self._waiting.values() if nameless else [self._waiting.get(response.id)]
+        for future in futures:
+            if future is not None and not future.done():
+                future.set_result(response)
 
 
 def _answered(response: Response | None) -> Response:

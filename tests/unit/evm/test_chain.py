@@ -164,7 +164,7 @@ class TestTerms:
         terms = await chain_on(node_with(Contract(), eth_estimateGas=refused)).terms(b"PNAU")
         assert terms.gas is None
         assert "InvalidWormholeVaa" in terms.refusal
-        assert "price source" in terms.refusal
+        assert "HERMES_URL" in terms.refusal
 
     async def test_an_estimate_that_fails_for_no_known_reason_is_no_refusal(self) -> None:
         node = node_with(Contract(), eth_estimateGas=ErrorAnswer(-32603, "Internal error"))
