@@ -65,7 +65,8 @@ class Update:
     slot: int
     root: bytes
     prices: Mapping[FeedId, Price]
-    spans: Mapping[FeedId, Span]
+    starts: Mapping[FeedId, int]
+    """Offset of each feed's message, at its size."""
 
     @property
     def signature_count(self) -> int:
@@ -75,13 +76,17 @@ class Update:
     def message(self, feed_id: FeedId) -> PriceMessage:
         """All fields of one feed's message; KeyError if the update does not hold the feed."""
         _, _, price, conf, expo, published, previous, ema, ema_conf = _MESSAGE.unpack_from(
-            self.blob, self.spans[feed_id].start + _SIZE.size
+            self.blob, self.starts[feed_id] + _SIZE.size
         )
         return PriceMessage(feed_id, Price(price, conf, expo, published), previous, ema, ema_conf)
 
+    def span(self, feed_id: FeedId) -> Span:
+        """Where the feed's message and proof stand; KeyError if the update does not hold the feed."""
+        return _span(self.blob, self.starts[feed_id])
+
     def slice(self, feed_ids: Iterable[FeedId]) -> bytes:
         """A valid update of just these feeds (1 to 255, each held by this update), in the order given."""
-        spans = [self.spans[feed_id] for feed_id in feed_ids]
+        spans = [self.span(feed_id) for feed_id in feed_ids]
         if not 1 <= len(spans) <= MAX_MESSAGES:
             raise ValueError(f"an update holds 1 to {MAX_MESSAGES} messages, not {len(spans)}")
         head = self.blob[: self.messages_start]
@@ -90,7 +95,7 @@ class Update:
     def prove(self, feed_ids: Iterable[FeedId]) -> None:
         """Check the Merkle proofs of these feeds; raises InvalidUpdate naming the first that fails."""
         for feed_id in feed_ids:
-            span = self.spans[feed_id]
+            span = self.span(feed_id)
             message = self.blob[span.start + _SIZE.size : span.message_end]
             nodes = range(span.message_end + 1, span.end, NODE_BYTES)
             if root_of(message, [self.blob[at : at + NODE_BYTES] for at in nodes]) != self.root:
@@ -113,7 +118,7 @@ def _decode(blob: bytes) -> Update:
     vaa_start, messages_start = _envelope(blob)
     slot, root = slot_and_root(blob[vaa_start:messages_start])
     prices: dict[FeedId, Price] = {}
-    spans: dict[FeedId, Span] = {}
+    starts: dict[FeedId, int] = {}
     at = messages_start + 1
     for _ in range(blob[messages_start]):
         start = at
@@ -130,7 +135,7 @@ def _decode(blob: bytes) -> Update:
         feed_id = FeedId(raw_id.hex())
         if feed_id not in prices or published > prices[feed_id].publish_time:
             prices[feed_id] = Price(price, conf, expo, published)
-            spans[feed_id] = Span(start, message_end, at)
+            starts[feed_id] = start
     if at != len(blob):
         raise InvalidUpdate("the update data is cut short" if at > len(blob) else "bytes follow the last message")
     return Update(
@@ -140,8 +145,14 @@ def _decode(blob: bytes) -> Update:
         slot=slot,
         root=root,
         prices=prices,
-        spans=spans,
+        starts=starts,
     )
+
+
+def _span(blob: bytes, start: int) -> Span:
+    (size,) = _SIZE.unpack_from(blob, start)
+    message_end = start + _SIZE.size + size
+    return Span(start, message_end, message_end + 1 + blob[message_end] * NODE_BYTES)
 
 
 def _envelope(blob: bytes) -> tuple[int, int]:

@@ -67,7 +67,7 @@ class RawKeySigner:
 
 
 def _encode(fields: list[bytes | list[bytes]]) -> bytes:
-    encoded: bytes = rlp.encode(fields)
+    encoded: bytes = rlp.encode(fields, infer_serializer=False)
     return encoded
 
 

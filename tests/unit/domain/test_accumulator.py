@@ -227,7 +227,7 @@ def test_refuses_a_vaa_that_ends_before_its_root_does() -> None:
 @given(data=st.data())
 def test_proves_no_feed_whose_message_or_proof_was_touched(data: st.DataObject) -> None:
     update = decode(build_update(MESSAGES))
-    span = update.spans[feed(2)]
+    span = update.span(feed(2))
     feed_id_ends = span.start + 2 + 33
     touchable = [at for at in range(feed_id_ends, span.end) if at != span.message_end]
     at = data.draw(st.sampled_from(touchable))

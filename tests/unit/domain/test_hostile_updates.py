@@ -51,7 +51,7 @@ def resembling(draw: st.DrawFn) -> bytes:
 
 def check_consistency(update: Update) -> None:
     """What decoded holds together, and slices to itself."""
-    assert update.prices.keys() == update.spans.keys()
+    assert update.prices.keys() == update.starts.keys()
     for feed_id, price in update.prices.items():
         assert update.message(feed_id).price == price
         assert decode(update.slice([feed_id])).prices == {feed_id: price}

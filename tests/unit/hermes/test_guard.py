@@ -17,7 +17,7 @@ NOW = 1_700_000_000
 def update(slot: int, **publish_times: int) -> Update:
     """An update with publish times by feed, `F1=NOW`; only these and the slot matter."""
     prices = {FEEDS[int(name[1:]) - 1]: Price(1, 1, -8, at) for name, at in publish_times.items()}
-    return Update(blob=b"", vaa_start=0, messages_start=0, slot=slot, root=b"", prices=prices, spans={})
+    return Update(blob=b"", vaa_start=0, messages_start=0, slot=slot, root=b"", prices=prices, starts={})
 
 
 def passes(guard: NewestGuard, candidate: Update) -> bool:
