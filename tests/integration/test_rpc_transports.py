@@ -124,3 +124,51 @@ async def test_leaves_no_task_behind(scheme: str) -> None:
     async with served(ScriptedNode(), scheme) as transport:
         await transport.exchange(echo("0x1"), timeout_s=LONG_S)
     assert asyncio.all_tasks() == before
+
+
+@asynccontextmanager
+async def silent_port() -> AsyncIterator[int]:
+    """A server that lets connect and says nothing."""
+    stopped = asyncio.Event()
+
+    async def wait(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await stopped.wait()
+        writer.transport.abort()
+
+    server = await asyncio.start_server(wait, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        stopped.set()
+        server.close()
+
+
+async def failure_at(url: str) -> Transient:
+    transport = transport_to("main", url)
+    try:
+        return await failure_of(lambda: transport.exchange(echo("0x1"), timeout_s=SHORT_S))
+    finally:
+        await transport.close()
+
+
+@pytest.mark.parametrize("scheme", ["https", "ws", "wss"])
+async def test_a_connection_that_is_never_made_has_carried_nothing(scheme: str) -> None:
+    async with silent_port() as port:
+        failure = await failure_at(f"{scheme}://127.0.0.1:{port}")
+    assert type(failure) is Transient
+    assert "no connection within" in str(failure)
+
+
+@pytest.mark.parametrize("scheme", ["https", "wss"])
+async def test_a_node_that_does_not_speak_tls_is_told_so(scheme: str) -> None:
+    async with ServedNode(ScriptedNode()) as server:
+        failure = await failure_at(server.http_url.replace("http", scheme))
+    assert type(failure) is Transient
+    assert "TLS" in str(failure)
+
+
+async def test_an_address_that_offers_no_websocket_is_told_so() -> None:
+    async with ServedNode(ScriptedNode()) as server:
+        failure = await failure_at(f"{server.ws_url}/nowhere")
+    assert type(failure) is Transient
+    assert "HTTP 404 where a WebSocket is due" in str(failure)
