@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from keeper.domain.errors import KeeperError, Refusal, SendRefused, Uncertain
 from keeper.domain.events import PushFinished, PushRetried, PushSent
 from keeper.domain.fees import GasOffer, bumped, offer, push_cost
+from keeper.domain.plan import Plan
 from keeper.domain.transaction import Outcome, Receipt, SignedTransaction, Transaction
 from keeper.domain.units import Wei
 from keeper.pipeline.inclusion import InclusionTime
 from keeper.pipeline.nonces import Nonces
-from keeper.pipeline.planner import Plan
 from keeper.pipeline.tracker import OnChainView
 from keeper.ports import Chain, Clock, Emit, Signer
 
