@@ -55,6 +55,6 @@ def _finding(endpoint: Endpoint, took_s: float, chain_id: int | None) -> Finding
     if endpoint.chain_id is None:
         return Finding(check, State.WARN, f"{endpoint.detail}; other endpoints stand in for it")
     if endpoint.chain_id != chain_id:
-        detail = f"it serves chain {endpoint.chain_id}, another one {chain_id}; RPC_URL is for nodes of one chain"
+        detail = f"it serves chain {endpoint.chain_id}, and one before it {chain_id}; RPC_URL is for nodes of one chain"
         return Finding(check, State.FAIL, detail)
     return Finding(check, State.OK, f"chain {chain_id}, connected and answered in {took_s * 1000:.0f} ms")
