@@ -4,20 +4,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.domain.accumulator import Update, decode
-from keeper.domain.price import Price
 from keeper.domain.units import FeedId
 from keeper.hermes.guard import FUTURE_LIMIT_S, NewestGuard
-from tests.support.fake_hermes import signed
 from tests.support.market import FEEDS
+from tests.support.updates import Envelope, Quote, build_update
 
 F1, F2, F3 = FEEDS[:3]
 NOW = 1_700_000_000
 
 
 def update(slot: int, **publish_times: int) -> Update:
-    """An update with publish times by feed, `F1=NOW`; only these and the slot matter."""
-    prices = {FEEDS[int(name[1:]) - 1]: Price(1, 1, -8, at) for name, at in publish_times.items()}
-    return Update(blob=b"", vaa_start=0, messages_start=0, slot=slot, root=b"", prices=prices, starts={})
+    """An update with publish times by feed, `F1=NOW`."""
+    messages = [
+        Quote(feed_id=FEEDS[int(name[1:]) - 1], price=1, publish_time=at).message()
+        for name, at in publish_times.items()
+    ]
+    return decode(build_update(messages, Envelope(slot=slot)))
 
 
 def passes(guard: NewestGuard, candidate: Update) -> bool:
@@ -26,9 +28,8 @@ def passes(guard: NewestGuard, candidate: Update) -> bool:
 
 def test_passes_a_slot_once() -> None:
     guard = NewestGuard([F1, F2])
-    first = decode(signed([F1, F2], slot=5, publish_time=NOW))
-    assert passes(guard, first)
-    assert not passes(guard, first)
+    assert passes(guard, update(5, F1=NOW, F2=NOW))
+    assert not passes(guard, update(5, F1=NOW, F2=NOW))
 
 
 def test_within_a_second_a_higher_slot_is_newer() -> None:
@@ -71,7 +72,11 @@ def test_a_clock_a_little_behind_costs_no_order() -> None:
     assert not passes(guard, update(6, F1=ahead - 1))
 
 
-@given(st.lists(st.tuples(st.integers(1, 3), st.dictionaries(st.sampled_from(["F1", "F2"]), st.integers(-3, 3)))))
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 3), st.dictionaries(st.sampled_from(["F1", "F2"]), st.integers(-3, 3), min_size=1))
+    )
+)
 def test_what_passes_is_newer_for_some_feed_than_all_that_passed_before(
     history: list[tuple[int, dict[str, int]]],
 ) -> None:

@@ -1,0 +1,107 @@
+"""A Hermes source at work over real sockets."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+from keeper.app.clock import SystemClock
+from keeper.domain.events import Event
+from keeper.domain.status import SourceState, SourceStatus
+from keeper.domain.units import FeedId
+from keeper.hermes import HermesConfig, HermesSource
+from keeper.ports import PriceEvent
+from tests.support.waiting import wait_until
+
+AnyEvent = TypeVar("AnyEvent", bound=Event)
+
+
+@dataclass
+class Sourcing:
+    """The source, what it delivered and what it told."""
+
+    source: HermesSource
+    delivered: list[tuple[float, PriceEvent]] = field(default_factory=list)
+    """With the monotonic time of each delivery."""
+    events: list[Event] = field(default_factory=list)
+
+    def deliver(self, event: PriceEvent) -> None:
+        self.delivered.append((time.monotonic(), event))
+
+    def told(self, kind: type[AnyEvent]) -> list[AnyEvent]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    @property
+    def status(self) -> SourceStatus:
+        (row,) = self.source.status()
+        return row
+
+    async def becomes(self, state: SourceState) -> None:
+        await wait_until(lambda: self.status.state is state)
+
+    async def delivers(self, *, more: int = 1) -> None:
+        goal = len(self.delivered) + more
+        await wait_until(lambda: len(self.delivered) >= goal)
+
+    def slots(self) -> list[int]:
+        return [update.slot for _, event in self.delivered for update in event.updates]
+
+    def feeds(self) -> set[FeedId]:
+        return {feed for _, event in self.delivered for update in event.updates for feed in update.prices}
+
+    def longest_gap_s(self) -> float:
+        """Between two deliveries, or from the last one until now."""
+        times = [at for at, _ in self.delivered]
+        return max(later - earlier for earlier, later in pairwise([*times, time.monotonic()]))
+
+
+@asynccontextmanager
+async def sourcing_from(url: str, feeds: Iterable[FeedId], **config: Any) -> AsyncIterator[Sourcing]:
+    """A source that runs until the block ends; keywords go to its config."""
+    settings = HermesConfig(name="hermes.test", url=url, feeds=tuple(feeds), **config)
+    events: list[Event] = []
+    source = HermesSource(settings, clock=SystemClock(), emit=events.append)
+    bench = Sourcing(source, events=events)
+    task = asyncio.create_task(source.run(bench.deliver))
+    try:
+        yield bench
+        assert not task.done(), "the source has stopped"
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@asynccontextmanager
+async def serving(stream: Handler, latest: Handler, *, prefix: str = "") -> AsyncIterator[str]:
+    """A server of the two price routes as the test writes them; gives its URL."""
+    application = web.Application()
+    application.router.add_get(f"{prefix}/v2/updates/price/stream", stream)
+    application.router.add_get(f"{prefix}/v2/updates/price/latest", latest)
+    runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}{prefix}"
+    finally:
+        await runner.cleanup()
+
+
+async def open_stream(request: web.Request) -> web.StreamResponse:
+    """The head of an event stream, sent."""
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    return response
+
+
+async def failing(_: web.Request) -> web.StreamResponse:
+    """A handler for a route that does not work."""
+    raise web.HTTPServiceUnavailable
