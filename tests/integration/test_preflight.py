@@ -18,8 +18,10 @@ from keeper.lab.hermes.updates import Emitter
 from keeper.server.app import Server
 from keeper.server.event_metrics import EventMetrics
 from keeper.signing.raw_key import RawKeySigner
+from tests.support.hermes import LATEST, asking, get
 from tests.support.keeper_process import devnet_contract, environment, simulator_running
 from tests.support.node import Node
+from tests.support.pyth_contract import update_calldata
 from tests.support.scripted_node import ScriptedNode
 from tests.support.served_node import KEY, ServedNode
 from tests.support.status import Watched
@@ -102,7 +104,7 @@ async def test_finds_everything_in_place_in_the_order_of_dependence(world: World
         "simulated push",
         "metrics port",
     ]
-    assert "one feed takes" in found.detail("simulated push")
+    assert "one feed takes about" in found.detail("simulated push")
     assert found.detail("update fee") == "1 wei for one feed"
     assert "enough for about" in found.detail("balance")
 
@@ -112,6 +114,17 @@ async def test_sends_nothing(world: World) -> None:
     await world.checked()
     assert await world.node.request("eth_blockNumber") == before
     assert await world.node.request("txpool_status") == {"pending": "0x0", "queued": "0x0"}
+
+
+async def test_a_price_that_is_on_chain_already_makes_pushes_look_no_cheaper(world: World) -> None:
+    await world.simulator.control({"action": "freeze"})
+    path = asking(LATEST, [world.simulator.feed_ids[0]])
+    answer = await get(world.simulator.url, path, headers=f"Authorization: Bearer {API_KEY}\r\n")
+    (blob,) = answer.json()["binary"]["data"]
+    mined = await world.node.send(update_calldata(bytes.fromhex(blob)), to=world.environ["CONTRACT_ADDRESS"], value=1)
+    assert mined.succeeded
+    found = await world.checked(PRICE_FEED_IDS=world.simulator.feed_ids[0])
+    assert "one feed takes about 95,000 gas" in found.detail("simulated push")
 
 
 async def test_a_websocket_endpoint_will_do(world: World) -> None:

@@ -12,6 +12,7 @@ from keeper.app.preflight.rpc import check_endpoints
 from keeper.app.preflight.source import SourceReport
 from keeper.domain.errors import Fatal, Transient
 from keeper.domain.fees import FeeMarket, push_cost
+from keeper.domain.gas import PushShape, model
 from keeper.domain.units import Gas, Wei
 from keeper.evm.chain import EvmChain
 from keeper.evm.rpc import RpcPool, transport
@@ -25,6 +26,8 @@ PUSH = "simulated push"
 _DEADLINE_S = 3.0
 _FEW_PUSHES = 1_000
 """About eight hours of them, at one every 30 seconds."""
+_LEAST_GAS = model(PushShape(feeds=1, first_writes=0, blobs=1, signatures=1))
+"""The estimate is lower for a price that is on chain already: the contract skips it."""
 
 _T = TypeVar("_T")
 
@@ -102,8 +105,9 @@ async def _try_push(chain: EvmChain, sample: bytes, state: ChainState | Finding)
         return Trial(fine, terms)
     if terms.gas is None:
         return Trial(fine, Finding(PUSH, State.FAIL, f"the node refuses it: {terms.refusal}"))
-    cost = _cost(terms.gas, state.market, fee)
-    return Trial(fine, Finding(PUSH, State.OK, f"one feed takes {terms.gas:,} gas and costs {amount(cost)}"), cost)
+    gas = max(terms.gas, _LEAST_GAS)
+    cost = _cost(gas, state.market, fee)
+    return Trial(fine, Finding(PUSH, State.OK, f"one feed takes about {gas:,} gas and costs {amount(cost)}"), cost)
 
 
 def _cost(gas: Gas, market: FeeMarket, fee: Wei) -> Wei:
