@@ -11,9 +11,6 @@ from pydantic import SecretStr, ValidationInfo
 from keeper.app.problems import Wrong
 from keeper.app.values import several
 
-ALLOW_PLAINTEXT = "allow_plaintext"
-"""The setting, and the word for it in the context of a validation."""
-
 _RPC_SCHEMES = ("https", "wss", "http", "ws")
 _HERMES_SCHEMES = ("https", "http")
 _ENCRYPTED = {"https", "wss"}
@@ -103,7 +100,8 @@ def _in_private_network(number: IPv4Address | IPv6Address) -> bool:
 
 
 def _plaintext_allowed(info: ValidationInfo) -> bool:
-    return bool(info.context and info.context.get(ALLOW_PLAINTEXT))
+    """What the setting says, which is read before all addresses; one that is wrong permits nothing."""
+    return bool(info.data.get("allow_plaintext"))
 
 
 def _checked(urls: Sequence[str], schemes: Collection[str], *, plaintext: bool) -> Sequence[str]:

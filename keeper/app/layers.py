@@ -1,7 +1,7 @@
 """Where settings are written: the environment, a `.env` file, a YAML file, a preset. Earlier ones win."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dotenv.parser import parse_stream
@@ -12,43 +12,32 @@ from keeper.app.yaml_files import read_yaml
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Settings that stand in one place, by their names in lower case; empty ones count as not set."""
+    """Settings that stand in one place, by their names in lower case, and what is wrong there."""
 
     place: str
     """Where that is, as messages say it."""
     values: Mapping[str, object]
+    problems: Sequence[str] = ()
     in_capitals: bool = True
     """Whether names are written in capitals there."""
-
-    def spelling(self, name: str) -> str:
-        """The setting's name as it is written there, and where that is."""
-        return f"{self.name(name)} in {self.place}"
 
     def name(self, name: str) -> str:
         """The setting's name as it is written there."""
         return name.upper() if self.in_capitals else name
 
 
-def merged(layers: Sequence[Layer]) -> dict[str, object]:
-    """The strongest value of every setting, of layers that come strongest first."""
-    return {name: value for layer in reversed(layers) for name, value in layer.values.items()}
+def settled(layers: Sequence[Layer], alternatives: Sequence[Collection[str]]) -> list[Layer]:
+    """The layers, of which earlier ones win; each setting is left only where it counts.
 
-
-def spelling(layers: Sequence[Layer], name: str) -> str:
-    """A setting's name as it is written where its strongest value stands, and where that is."""
-    layer = strongest(layers, [name])
-    return layer.spelling(name) if layer else name.upper()
-
-
-def strongest(layers: Sequence[Layer], names: Collection[str]) -> Layer | None:
-    """The first layer that sets any of these."""
-    return next((layer for layer in layers if not layer.values.keys().isdisjoint(names)), None)
-
-
-def settled(layers: Sequence[Layer], alternatives: Collection[str]) -> list[Layer]:
-    """The layers, where of settings that stand for one another only those of the strongest layer are left."""
-    kept = strongest(layers, alternatives)
-    return [layer if layer is kept else _without(layer, alternatives) for layer in layers]
+    That is in the first layer that sets it, or sets one that stands for it.
+    """
+    left = []
+    decided: set[str] = set()
+    for layer in layers:
+        values = {name: value for name, value in layer.values.items() if name not in decided}
+        left.append(replace(layer, values=values))
+        decided.update(values, *(group for group in alternatives if not values.keys().isdisjoint(group)))
+    return left
 
 
 def from_environ(environ: Mapping[str, str], names: Collection[str]) -> Layer:
@@ -57,8 +46,8 @@ def from_environ(environ: Mapping[str, str], names: Collection[str]) -> Layer:
     return Layer("the environment", _set(values))
 
 
-def from_dotenv(path: Path, names: Collection[str]) -> tuple[Layer, list[str]]:
-    """What a `.env` file sets, and what is wrong with it; a file that does not exist sets nothing."""
+def from_dotenv(path: Path, names: Collection[str]) -> Layer:
+    """What a `.env` file sets; one that does not exist sets nothing."""
     values: dict[str, object] = {}
     problems = []
     try:
@@ -78,20 +67,20 @@ def from_dotenv(path: Path, names: Collection[str]) -> tuple[Layer, list[str]]:
         problems.append(f"{path} is not UTF-8 text")
     except OSError as exc:
         problems.append(f"{path} cannot be read: {exc.strerror}")
-    return Layer(str(path), _set(values)), problems
+    return Layer(str(path), _set(values), problems)
 
 
-def from_yaml(path: Path, names: Collection[str]) -> tuple[Layer, list[str]]:
-    """What a YAML file sets, and what is wrong with it; every name in it must be known."""
+def from_yaml(path: Path, names: Collection[str]) -> Layer:
+    """What a YAML file sets; every name in it must be known."""
     try:
         content = read_yaml(path)
     except Wrong as exc:
-        return Layer(str(path), {}), [f"{path} {reason}" for reason in exc.reasons]
+        return Layer(str(path), {}, [f"{path} {reason}" for reason in exc.reasons])
     if content is None:
         content = {}
     if not isinstance(content, dict):
         hint = ": name a price_pusher file in PRICE_CONFIG_FILE instead" if isinstance(content, list) else ""
-        return Layer(str(path), {}), [f"{path} does not hold `name: value` lines{hint}"]
+        return Layer(str(path), {}, [f"{path} does not hold `name: value` lines{hint}"])
     written = {str(name): value for name, value in content.items()}
     problems = [
         f"{name} in {path} is not known{did_you_mean(name.lower(), names)}"
@@ -99,13 +88,9 @@ def from_yaml(path: Path, names: Collection[str]) -> tuple[Layer, list[str]]:
         if name.lower() not in names
     ]
     values = {name.lower(): value for name, value in written.items() if name.lower() in names}
-    return Layer(str(path), _set(values), in_capitals=False), problems
+    return Layer(str(path), _set(values), problems, in_capitals=False)
 
 
 def _set(values: Mapping[str, object]) -> dict[str, object]:
+    """Empty values count as not set."""
     return {name: value for name, value in values.items() if not isinstance(value, str) or value.strip()}
-
-
-def _without(layer: Layer, names: Collection[str]) -> Layer:
-    values = {name: value for name, value in layer.values.items() if name not in names}
-    return Layer(layer.place, values, layer.in_capitals)

@@ -5,17 +5,17 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from keeper.app.endpoints import ALLOW_PLAINTEXT, secrets_in
-from keeper.app.layers import Layer, from_dotenv, from_environ, from_yaml, merged, settled, spelling, strongest
+from keeper.app.endpoints import secrets_in
+from keeper.app.layers import Layer, from_dotenv, from_environ, from_yaml, settled
 from keeper.app.listening import port_problems
 from keeper.app.presets import PRESETS
 from keeper.app.problems import SettingsError, Wrong, explained
 from keeper.app.redaction import Redactor
 from keeper.app.settings import ADDRESSES, NAMES, ONLY_IN_YAML, SECRETS, Settings
-from keeper.app.values import flag, one, port, several
+from keeper.app.values import one, port, several
 
-_REQUIRED_GROUPS = (("private_key", "private_key_file"), ("price_feed_ids", "price_config_file", "feeds"))
-_GROUPS = (*_REQUIRED_GROUPS, ("hermes_api_key", "hermes_api_key_file"))
+_REQUIRED = (("private_key", "private_key_file"), ("price_feed_ids", "price_config_file", "feeds"))
+_ALTERNATIVES = (*_REQUIRED, ("hermes_api_key", "hermes_api_key_file"))
 """Settings that stand for one another: the strongest place that sets any of them decides, and may set one."""
 _EXAMPLES = {name: field.examples[0] for name, field in Settings.model_fields.items() if field.examples}
 
@@ -27,19 +27,22 @@ def load(
 
     A `.env` file need not exist, a config file must. Raises SettingsError with all that is wrong.
     """
-    layers, problems = _gathered(config_file=config_file, environ=environ, dotenv=dotenv)
+    layers = [from_environ(environ, NAMES - ONLY_IN_YAML)]
+    if dotenv is not None:
+        layers.append(from_dotenv(dotenv, NAMES - ONLY_IN_YAML))
+    if config_file is not None:
+        layers.append(from_yaml(config_file, NAMES))
+    problems = [problem for layer in layers for problem in layer.problems]
     redactor = Redactor(secret for layer in layers for secret in _secrets(layer))
-    for group in _GROUPS:
-        problems += _clashes(layers, group)
-        layers = settled(layers, group)
-    problems += [_missing(group) for group in _REQUIRED_GROUPS if strongest(layers, group) is None]
-    layers += _implied(layers)
-    values = merged(layers)
+    layers = settled(layers, _ALTERNATIVES)
+    problems += [clash for layer in layers for clash in _clashes(layer)]
+    values = {name: value for layer in layers for name, value in layer.values.items()}
+    problems += [_missing(group) for group in _REQUIRED if values.keys().isdisjoint(group)]
     if port_must_be_free:
         problems += _port_problems(values)
     settings: Settings | None = None
     try:
-        settings = Settings.model_validate(values, context={ALLOW_PLAINTEXT: _plaintext_allowed(values)})
+        settings = Settings.model_validate(_implied(values) | values)
     except ValidationError as exc:
         problems += [_told(layers, str(where[0]), reason) for where, reason in explained(exc, NAMES)]
     if settings is None or problems:
@@ -47,39 +50,11 @@ def load(
     return settings
 
 
-def _gathered(
-    *, config_file: Path | None, environ: Mapping[str, str], dotenv: Path | None
-) -> tuple[list[Layer], list[str]]:
-    """What is set where, strongest first, and which files or names are wrong."""
-    layers = [from_environ(environ, NAMES - ONLY_IN_YAML)]
-    problems: list[str] = []
-    for read, path, names in ((from_dotenv, dotenv, NAMES - ONLY_IN_YAML), (from_yaml, config_file, NAMES)):
-        if path is not None:
-            layer, wrong = read(path, names)
-            layers.append(layer)
-            problems += wrong
-    return layers, problems
-
-
-def _implied(layers: Sequence[Layer]) -> list[Layer]:
-    """What other settings imply where nothing is set: a preset's values, and price_pusher's habits with its file."""
-    values = merged(layers)
-    implied = [
-        Layer(f"the preset {preset}", preset_values)
-        for preset, preset_values in PRESETS.items()
-        if isinstance(wanted := values.get("preset"), str) and wanted.strip().lower() == preset
-    ]
-    if "price_config_file" in values:
-        implied.append(Layer("price_pusher's habits", {"force_update_interval_ms": "0"}))
-    return implied
-
-
-def _clashes(layers: Sequence[Layer], group: Sequence[str]) -> list[str]:
-    layer = strongest(layers, group)
-    given = [layer.name(name) for name in group if name in layer.values] if layer else []
-    if layer is None or len(given) < 2:
-        return []
-    return [f"{' and '.join(given)} in {layer.place}: only one of them can be set, remove the rest"]
+def _clashes(layer: Layer) -> Iterator[str]:
+    for group in _ALTERNATIVES:
+        given = [layer.name(name) for name in group if name in layer.values]
+        if len(given) > 1:
+            yield f"{' and '.join(given)} in {layer.place}: only one of them can be set, remove the rest"
 
 
 def _missing(group: Sequence[str]) -> str:
@@ -87,18 +62,18 @@ def _missing(group: Sequence[str]) -> str:
     return f"{first} is missing: set it (or {' or '.join(others)})"
 
 
+def _implied(values: Mapping[str, object]) -> dict[str, object]:
+    """What follows where nothing is set: price_pusher's habits with its file, and over them a preset's values."""
+    habits = {"force_update_interval_ms": "0"} if "price_config_file" in values else {}
+    preset = str(values.get("preset")).strip().lower()
+    return {**habits, **PRESETS.get(preset, {})}
+
+
 def _told(layers: Sequence[Layer], name: str, reason: str) -> str:
-    if name in _EXAMPLES and strongest(layers, [name]) is None:
-        return f"{name.upper()} is missing: set it, for instance to {_EXAMPLES[name]}"
-    return f"{spelling(layers, name)}: {reason}"
-
-
-def _plaintext_allowed(values: Mapping[str, object]) -> bool:
-    """The setting that the check of other settings depends on; a wrong one is reported with all the others."""
-    try:
-        return flag(values.get(ALLOW_PLAINTEXT, "false"))
-    except Wrong:
-        return False
+    layer = next((layer for layer in layers if name in layer.values), None)
+    if layer is not None:
+        return f"{layer.name(name)} in {layer.place}: {reason}"
+    return f"{name.upper()} is missing: set it, for instance to {_EXAMPLES[name]}"
 
 
 def _secrets(layer: Layer) -> Iterator[str]:

@@ -12,7 +12,7 @@ class Preset(StrEnum):
     TRADING = "trading"
 
 
-PRESETS: Mapping[Preset, Mapping[str, str]] = {
+PRESETS: Mapping[str, Mapping[str, str]] = {
     Preset.SPEED: {"debounce_ms": "400", "min_price_change_percent": "0.001"},
     Preset.COST: {
         "debounce_ms": "5000",

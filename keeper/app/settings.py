@@ -72,6 +72,7 @@ class Settings(BaseModel):
     key_in_file: PrivateKeyFile | None = _setting(
         "A file that holds the key, instead of `PRIVATE_KEY`.", name="private_key_file"
     )
+    allow_plaintext: Flag = _setting("Permits http and ws to hosts outside this machine and private networks.", "false")
     rpc_url: Annotated[tuple[Endpoint, ...], PlainValidator(rpc_endpoints)] = _required(
         "RPC nodes of the chain: one or several http(s) or ws(s) URLs with commas between, tried in order.",
         example="https://rpc.example.org",
@@ -156,7 +157,6 @@ class Settings(BaseModel):
     log_file: NewFile | None = _setting(
         "Logs go to this file as well, as JSON; it is rotated at 10 MB, five old ones are kept."
     )
-    allow_plaintext: Flag = _setting("Permits http and ws to hosts outside this machine and private networks.", "false")
 
     @property
     def private_key(self) -> SecretStr:
