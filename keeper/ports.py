@@ -9,7 +9,7 @@ from keeper.domain.events import Event
 from keeper.domain.fees import FeeMarket, UpdateFee
 from keeper.domain.price import Price
 from keeper.domain.status import EndpointStatus, KeeperStatus, SourceStatus
-from keeper.domain.transaction import Flight, Receipt, SignedTransaction, Transaction
+from keeper.domain.transaction import FeedWrite, Flight, Receipt, SignedTransaction, Transaction
 from keeper.domain.units import FeedId, Gas, Wei
 
 Emit: TypeAlias = Callable[[Event], None]
@@ -78,6 +78,48 @@ class Terms:
     """Why it does."""
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at some transactions showed."""
+
+    receipts: Mapping[bytes, Receipt]
+    """By transaction hash; those that are mined."""
+    block: int | None
+    """The newest one, where it was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A new block."""
+
+    number: int
+    hash: bytes
+    parent: bytes
+    timestamp: int
+    base_fee: Wei | None
+    gas_limit: Gas
+
+
+class ChainListener(Protocol):
+    """Who follows a chain."""
+
+    def on_live(self, *, live: bool) -> None:
+        """Heads and events arrive by themselves from now on, or no longer."""
+        ...
+
+    def on_head(self, head: Head) -> None:
+        """A new head: each once, in order; one whose parent is not the head before tells of a reorganisation."""
+        ...
+
+    def on_writes(self, writes: Sequence[FeedWrite], block: int, tx_hash: bytes) -> None:
+        """The contract stored prices, in whoever's transaction: each once."""
+        ...
+
+    def on_unwritten(self, writes: Sequence[FeedWrite], block: int, tx_hash: bytes) -> None:
+        """A reorganisation took these back."""
+        ...
+
+
 class Chain(Protocol):
     """One EVM chain with its Pyth contract, as one account sees it.
 
@@ -100,8 +142,10 @@ class Chain(Protocol):
         """Calldata of the push of these update data."""
         ...
 
-    async def broadcast(self, signed: SignedTransaction) -> str:
+    async def broadcast(self, signed: SignedTransaction, *, everywhere: bool = False) -> str:
         """Send the bytes: one request to the first endpoint that gives an answer, whose name is returned.
+
+        `everywhere`: one request to every endpoint at once, and the first acceptance counts.
 
         A node that knows the transaction already has accepted it. Raises SendRefused for a verdict, Uncertain when the
         bytes may have reached a node, other Transient errors when they have reached none.
@@ -110,6 +154,18 @@ class Chain(Protocol):
 
     async def receipt(self, tx_hash: bytes) -> Receipt | None:
         """The receipt, or None while the transaction is not mined."""
+        ...
+
+    async def look(self, tx_hashes: Sequence[bytes], *, with_block: bool) -> Look:
+        """The receipts of these transactions, in one batch."""
+        ...
+
+    async def mined_nonces(self) -> Sequence[int]:
+        """Transactions of the account mined so far, by the word of up to two endpoints: they may lag, or lie."""
+        ...
+
+    async def follow(self, listener: ChainListener) -> None:
+        """Tell of new heads and stored prices by subscription, for ever; returns where no endpoint offers that."""
         ...
 
     async def mined_nonce(self) -> int:
@@ -200,6 +256,17 @@ class Signer(Protocol):
     async def sign(self, transaction: Transaction) -> SignedTransaction:
         """Sign; raises KeeperError."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """All that the flow of one network asks of the outside world."""
+
+    chain: Chain
+    signer: Signer
+    journal: Journal
+    clock: Clock
+    emit: Emit
 
 
 class Observed(Protocol):

@@ -138,7 +138,7 @@ class Attempt:
     sent_at: float = 0.0
     """When it was last handed over."""
     since: float = 0.0
-    """When it was first handed over, or put back by a reorganisation: from then on it may be late."""
+    """When it was last handed over, or put back by a reorganisation: from then on it may be late."""
     since_block: int = 0
 
 
@@ -156,6 +156,10 @@ class Flight:
     retries: int = 0
     resume_at: float = 0.0
     """Nothing new is tried before."""
+    problem: str = ""
+    """Why the last try did not get anywhere."""
+    hopeless: bool = False
+    """It would be the same the next time."""
 
     @property
     def state(self) -> State:
@@ -225,13 +229,24 @@ class Unanswered:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """No node took the attempt; `fate` is REFUSED, OUTBID or UNSENT."""
+class Stumbled:
+    """A try did not get anywhere."""
 
-    tx_hash: bytes
-    fate: Fate
+    problem: str
     resume_at: float
     """When to try again."""
+    tx_hash: bytes | None = None
+    """The attempt that no node took; None where it did not come so far."""
+    fate: Fate = Fate.UNSENT
+    """What became of it: REFUSED, OUTBID or UNSENT."""
+    hopeless: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Renumbered:
+    """The nonce was not the account's next one, and nothing is out: the push goes on with another."""
+
+    nonce: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +270,7 @@ class Ended:
     state: State
 
 
-Fact: TypeAlias = Signed | Taken | Unanswered | Refused | Mined | Orphaned | Ended
+Fact: TypeAlias = Signed | Taken | Unanswered | Stumbled | Renumbered | Mined | Orphaned | Ended
 
 
 def advance(flight: Flight, fact: Fact, now: float) -> Flight:
@@ -267,9 +282,11 @@ def advance(flight: Flight, fact: Fact, now: float) -> Flight:
             return _sent(flight, tx_hash, Fate.HELD, now, block)
         case Unanswered(tx_hash, block):
             return _sent(flight, tx_hash, Fate.DOUBTFUL, now, block)
-        case Refused(tx_hash, fate, resume_at):
+        case Stumbled(problem, resume_at, tx_hash, fate, hopeless):
             changed = _change(flight, tx_hash, lambda attempt: _refused(attempt, fate))
-            return replace(changed, retries=flight.retries + 1, resume_at=resume_at)
+            return replace(changed, retries=flight.retries + 1, resume_at=resume_at, problem=problem, hopeless=hopeless)
+        case Renumbered(nonce):
+            return replace(flight, nonce=nonce, attempts=())
         case Mined(receipt):
             return replace(flight, receipt=receipt)
         case Orphaned(block):
@@ -291,8 +308,10 @@ class Rules:
     retries: int
     """After the first attempt, while nothing of the flight is out."""
     replace_after_blocks: int
-    resend_after_s: float
+    resend_doubtful_s: float
     """An attempt without a verdict is handed over again after so long."""
+    resend_held_s: float
+    """The same for one that a node took: it may have forgotten it."""
     confirmations: int
 
 
@@ -337,12 +356,8 @@ def decide(flight: Flight, world: World, rules: Rules) -> Action:
             return _decide_unsent(flight, world, rules)
         case State.SIGNED:
             return Action.SEND
-        case State.UNCERTAIN if world.now - flight.newest.sent_at >= rules.resend_after_s:
-            return Action.SEND if not is_late(flight, world, rules) else _decide_late(flight, world)
-        case State.PENDING | State.CANCELLING if is_late(flight, world, rules):
-            return _decide_late(flight, world)
         case State.UNCERTAIN | State.PENDING | State.CANCELLING:
-            return Action.WAIT
+            return _decide_out(flight, world, rules)
         case State.INCLUDED:
             assert flight.receipt is not None
             deep = world.block >= flight.receipt.block_number + rules.confirmations
@@ -355,22 +370,30 @@ def decide(flight: Flight, world: World, rules: Rules) -> Action:
 
 def _decide_unsent(flight: Flight, world: World, rules: Rules) -> Action:
     """Nothing of the flight is out: it may still be given back, unless later nonces wait for it."""
+    worth_it = world.wanted and not flight.hopeless and flight.retries <= rules.retries
+    if not worth_it and not world.blocking:
+        return Action.RELEASE
     if world.now < flight.resume_at:
         return Action.WAIT
-    if world.wanted and flight.retries <= rules.retries:
-        return Action.SIGN
-    return Action.CANCEL if world.blocking else Action.RELEASE
+    return Action.SIGN if worth_it else Action.CANCEL
 
 
-def _decide_late(flight: Flight, world: World) -> Action:
-    """Outbid what is out, with fresher prices if some feed is still due; else keep it alive."""
-    if not world.outbids:
-        return Action.SEND
-    if flight.state is State.CANCELLING:
-        return Action.CANCEL
-    if world.wanted:
-        return Action.SIGN
-    return Action.CANCEL if world.blocking else Action.SEND
+def _decide_out(flight: Flight, world: World, rules: Rules) -> Action:
+    """A node holds an attempt or may: when it is late outbid it, with fresher prices if some feed is due."""
+    if world.now < flight.resume_at:
+        return Action.WAIT
+    if is_late(flight, world, rules) and world.outbids:
+        if world.wanted and flight.state is not State.CANCELLING:
+            return Action.SIGN
+        if world.blocking or flight.state is State.CANCELLING:
+            return Action.CANCEL
+    return Action.SEND if _is_quiet(flight, world, rules) else Action.WAIT
+
+
+def _is_quiet(flight: Flight, world: World, rules: Rules) -> bool:
+    """Whether to hand the newest attempt over once more: nodes forget, swallow, and do not answer."""
+    patience_s = rules.resend_held_s if flight.newest.fate is Fate.HELD else rules.resend_doubtful_s
+    return world.now - flight.newest.sent_at >= patience_s or is_late(flight, world, rules)
 
 
 def is_late(flight: Flight, world: World, rules: Rules) -> bool:
@@ -395,7 +418,7 @@ def next_offer(flight: Flight, fresh: GasOffer, cap: Wei) -> GasOffer | None:
     return None if least.fee_cap > cap else GasOffer(cap, min(max(least.tip, fresh.tip), cap), fresh.legacy)
 
 
-def _change(flight: Flight, tx_hash: bytes, change: Callable[[Attempt], Attempt]) -> Flight:
+def _change(flight: Flight, tx_hash: bytes | None, change: Callable[[Attempt], Attempt]) -> Flight:
     changed = (change(each) if each.signed.hash == tx_hash else each for each in flight.attempts)
     return replace(flight, attempts=tuple(changed))
 
@@ -404,14 +427,8 @@ def _sent(flight: Flight, tx_hash: bytes, fate: Fate, now: float, block: int) ->
     """A node has it, or may: what one node is known to hold stays held."""
 
     def sent(attempt: Attempt) -> Attempt:
-        again = attempt.fate in {Fate.HELD, Fate.DOUBTFUL}
-        return replace(
-            attempt,
-            fate=Fate.HELD if attempt.fate is Fate.HELD else fate,
-            sent_at=now,
-            since=attempt.since if again else now,
-            since_block=attempt.since_block if again else block,
-        )
+        held = Fate.HELD if attempt.fate is Fate.HELD else fate
+        return replace(attempt, fate=held, sent_at=now, since=now, since_block=block)
 
     return _change(flight, tx_hash, sent)
 

@@ -190,7 +190,7 @@ class Submitter:
                     return _Problem(terms.refusal or text, at_once=not terms.refusal, final=bool(terms.refusal))
                 case Refusal.POOL_FULL:
                     return _Problem(text)
-                case Refusal.INSUFFICIENT_FUNDS | Refusal.WRONG_CHAIN | Refusal.FEE_ABOVE_NODE_CAP:
+                case Refusal.INSUFFICIENT_FUNDS | Refusal.WRONG_CHAIN | Refusal.FEE_ABOVE_NODE_CAP | Refusal.TOO_LARGE:
                     return _Problem(text, final=True)
         except KeeperError as exc:
             return _Problem(f"{text}; then {exc}")
