@@ -194,7 +194,10 @@ class FeedPolicy:
 
     def progress(self, source: Price, on_chain: Price, now: float) -> Ppm:
         """How near the feed is to being due, by the rule that is nearest, in 0 to 1,000,000 ppm."""
-        return max([rule.progress(source, on_chain, now) for rule in self.rules], default=Ppm(0))
+        furthest = Ppm(0)
+        for rule in self.rules:
+            furthest = max(furthest, rule.progress(source, on_chain, now))
+        return furthest
 
     def early_rule(self, source: Price, on_chain: Price, now: float) -> Reason | None:
         """The first early rule that triggers."""
