@@ -1,0 +1,1 @@
+"""The durable record of every push: SQLite in a file, or PostgreSQL by URL."""
