@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ async def test_a_jump_is_on_chain_at_once_and_pays_for_one_feed_of_ten(world: Wo
         await confirmed(keeper, 1)
         await a_second_passes()
         block = await world.blocks()
-        world.simulator.publisher.jump(world.simulator.feed_ids[3], percent=1, price=None, now=True)
+        world.simulator.publisher.jump(world.simulator.feed_ids[3], percent=Decimal(1))
         await confirmed(keeper, 2)
         (write,) = await world.writes_since(block)
         assert write["topics"][1] == "0x" + world.simulator.feed_ids[3]
@@ -99,7 +100,7 @@ async def test_a_push_is_one_request_and_its_receipt_another(world: World) -> No
         before = (await keeper.network())["rpc_calls"]
         for push in range(2, 5):
             await a_second_passes()
-            world.simulator.publisher.jump(world.simulator.feed_ids[0], percent=1, price=None, now=True)
+            world.simulator.publisher.jump(world.simulator.feed_ids[0], percent=Decimal(1))
             await confirmed(keeper, push)
         after = (await keeper.network())["rpc_calls"]
         spent = {
@@ -133,7 +134,7 @@ async def test_ending_it_waits_for_the_push_in_flight(world: World) -> None:
         await confirmed(keeper, 1)
         await a_second_passes()
         await world.node.request("evm_setAutomine", False)
-        world.simulator.publisher.jump(world.simulator.feed_ids[0], percent=1, price=None, now=True)
+        world.simulator.publisher.jump(world.simulator.feed_ids[0], percent=Decimal(1))
         await wait_until(lambda: _pooled(world.node))
         keeper.signal(signal.SIGTERM)
         await world.node.request("anvil_mine")
@@ -154,7 +155,7 @@ async def test_losing_the_stream_leaves_no_second_without_a_price(world: World) 
         await world.simulator.control({"action": "refuse", "how": "reset"})
         await wait_until(lambda: keeper.told("source_lost"))
         await a_second_passes()
-        world.simulator.publisher.jump(world.simulator.feed_ids[0], percent=1, price=None, now=True)
+        world.simulator.publisher.jump(world.simulator.feed_ids[0], percent=Decimal(1))
         await confirmed(keeper, 2)
         lost = keeper.told("source_lost")[0]["timestamp"]
         polling = next(line["timestamp"] for line in keeper.told("source_polling") if line["timestamp"] >= lost)
