@@ -24,6 +24,14 @@ _DYNAMIC_FEE = 2
 _GAS_PER_PUSH = 69_000
 _GAS_PER_FEED = 26_000
 _MINED_HASH = "0x" + "11" * 32
+_FIXED = {
+    "eth_chainId": hex(CHAIN_ID),
+    "eth_gasPrice": hex(BASE_FEE + TIP),
+    "eth_maxPriorityFeePerGas": hex(TIP),
+    "eth_getBalance": hex(10**24),
+    "eth_estimateGas": hex(_GAS_PER_PUSH + _GAS_PER_FEED),
+}
+"""Answers that never change, by method."""
 
 
 def _selector(signature: str) -> bytes:
@@ -72,20 +80,10 @@ class ScriptedNode:
 
     def _result(self, method: str, params: list[Any]) -> Any:  # noqa: ANN401 - whatever JSON may hold
         match method:
-            case "eth_chainId":
-                return hex(CHAIN_ID)
             case "eth_getBlockByNumber":
                 return {"number": hex(self._block), "gasLimit": hex(30_000_000), "baseFeePerGas": hex(BASE_FEE)}
-            case "eth_gasPrice":
-                return hex(BASE_FEE + TIP)
-            case "eth_maxPriorityFeePerGas":
-                return hex(TIP)
-            case "eth_getBalance":
-                return hex(10**24)
             case "eth_getTransactionCount":
                 return hex(len(self.pushes))
-            case "eth_estimateGas":
-                return hex(_GAS_PER_PUSH + _GAS_PER_FEED)
             case "eth_call":
                 return _hex(self._call(bytes.fromhex(params[0]["data"][2:])))
             case "eth_sendRawTransaction":
@@ -93,6 +91,8 @@ class ScriptedNode:
             case "eth_getTransactionReceipt":
                 self.unread.discard(params[0])
                 return self._receipts.get(params[0])
+            case _ if method in _FIXED:
+                return _FIXED[method]
             case _:
                 raise ValueError(f"the scripted node does not know {method}")
 

@@ -89,14 +89,18 @@ def _running(
     process.stdin.close()
     try:
         yield process
-        code = process.poll()
-        if code is not None:
-            raise RuntimeError(f"{' '.join(command[1:])} ended with {code}")
+        _check_running(process, command)
     except (RuntimeError, TimeoutError, OSError) as exc:
         exc.add_note(f"{log.name} ends with: {log.read_text(errors='replace')[-_LAST_WORDS:]}")
         raise
     finally:
         _stop(process)
+
+
+def _check_running(process: subprocess.Popen[bytes], command: Sequence[str]) -> None:
+    code = process.poll()
+    if code is not None:
+        raise RuntimeError(f"{' '.join(command[1:])} ended with {code}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
