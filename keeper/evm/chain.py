@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
-from keeper.domain.errors import Refusal, SendRefused, Transient, Uncertain
+from keeper.domain.errors import KeeperError, Refusal, SendRefused, Transient, Uncertain
 from keeper.domain.fees import FeeMarket, UpdateFee
 from keeper.domain.price import Price
 from keeper.domain.status import EndpointStatus
@@ -13,9 +13,9 @@ from keeper.domain.transaction import FeedWrite, Receipt, SignedTransaction
 from keeper.domain.units import FeedId, Gas, Wei
 from keeper.evm import pyth
 from keeper.evm.errors import Kind, classify, describe, result_of, revert_data
-from keeper.evm.rpc import RpcPool
+from keeper.evm.rpc import Answer, RpcPool
 from keeper.evm.wire import Call, ErrorAnswer, Response, octets, quantity, to_hex
-from keeper.ports import ChainState, Terms
+from keeper.ports import ChainState, Look, Terms
 
 
 class _Header(msgspec.Struct, frozen=True, rename="camel"):
@@ -41,6 +41,22 @@ class _Receipt(msgspec.Struct, frozen=True, rename="camel"):
 
 
 _Shape = TypeVar("_Shape", _Header, _Receipt)
+
+
+_MOST_TELLING = (
+    Refusal.REPLACEMENT_UNDERPRICED,
+    Refusal.NONCE_TOO_LOW,
+    Refusal.INSUFFICIENT_FUNDS,
+    Refusal.UNDERPRICED,
+    Refusal.WOULD_REVERT,
+    Refusal.GAS_LIMIT,
+    Refusal.TOO_LARGE,
+    Refusal.NONCE_TOO_HIGH,
+    Refusal.WRONG_CHAIN,
+    Refusal.FEE_ABOVE_NODE_CAP,
+    Refusal.POOL_FULL,
+)
+"""Refusals by how much they tell: first those of nodes that know more than others, last a node's own limits."""
 
 
 class EvmChain:
@@ -100,25 +116,36 @@ class EvmChain:
         """Calldata of the push of these update data."""
         return pyth.update_price_feeds(blobs)
 
-    async def broadcast(self, signed: SignedTransaction) -> str:
-        """Send the bytes: one request to the first endpoint that gives an answer, whose name is returned."""
-        answer = await self._pool.send(Call("eth_sendRawTransaction", (to_hex(signed.raw),)))
-        (response,) = answer.responses
-        if response.error is None:
-            if response.result != to_hex(signed.hash):
-                raise Uncertain(f"{answer.endpoint} took the transaction, but names another hash than ours")
-            return answer.endpoint
-        meaning = classify(response.error)
-        if meaning is Kind.ALREADY_KNOWN:
-            return answer.endpoint
-        said = f"{answer.endpoint} answers: {describe(response.error)}"
-        if isinstance(meaning, Refusal) and not answer.in_doubt:
-            raise SendRefused(meaning, said)
-        raise Uncertain(said)
+    async def broadcast(self, signed: SignedTransaction, *, everywhere: bool = False) -> str:
+        """Send the bytes to the first endpoint that gives an answer, or to all at once; the name of who took them."""
+        call = Call("eth_sendRawTransaction", (to_hex(signed.raw),))
+        if not everywhere:
+            return _taken_by(await self._pool.send(call), signed)
+        problems: list[KeeperError] = []
+        async for answer in self._pool.send_everywhere(call):
+            try:
+                if isinstance(answer, Answer):
+                    return _taken_by(answer, signed)
+                problems.append(answer)
+            except KeeperError as exc:
+                problems.append(exc)
+        raise min(problems, key=_weight)
 
     async def receipt(self, tx_hash: bytes) -> Receipt | None:
         """The receipt, or None while the transaction is not mined."""
-        answered = await self._pool.call("eth_getTransactionReceipt", to_hex(tx_hash))
+        return self._receipt(tx_hash, await self._pool.call("eth_getTransactionReceipt", to_hex(tx_hash)))
+
+    async def look(self, tx_hashes: Sequence[bytes], *, with_block: bool) -> Look:
+        """The receipts of these transactions, and the newest block where it is asked for, in one batch."""
+        calls = [Call("eth_getTransactionReceipt", (to_hex(tx_hash),)) for tx_hash in tx_hashes]
+        if with_block:
+            calls.append(Call("eth_blockNumber"))
+        results = [result_of(response) for response in await self._pool.ask(*calls)]
+        block = quantity(results.pop()) if with_block else None
+        found = map(self._receipt, tx_hashes, results)
+        return Look({receipt.tx_hash: receipt for receipt in found if receipt is not None}, block)
+
+    def _receipt(self, tx_hash: bytes, answered: object) -> Receipt | None:
         if answered is None:
             return None
         receipt = _convert(answered, _Receipt)
@@ -137,6 +164,10 @@ class EvmChain:
         """Transactions of the account mined so far."""
         (response,) = await self._pool.ask(self._nonce_call())
         return quantity(result_of(response))
+
+    async def mined_nonces(self) -> Sequence[int]:
+        """Transactions of the account mined so far, by the word of up to two endpoints."""
+        return [quantity(told) for told in await self._pool.opinions(self._nonce_call())]
 
     async def chain_id(self) -> int:
         """The chain's own word."""
@@ -171,6 +202,33 @@ class EvmChain:
             topic, feed_topic = map(octets, log.topics)
             if topic == pyth.PRICE_FEED_UPDATE:
                 yield pyth.read_write(feed_topic, octets(log.data))
+
+
+def _taken_by(answer: Answer, signed: SignedTransaction) -> str:
+    """The endpoint that has the transaction; raises SendRefused, or Uncertain where its answer decides nothing."""
+    (response,) = answer.responses
+    if response.error is None:
+        if response.result != to_hex(signed.hash):
+            raise Uncertain(f"{answer.endpoint} took the transaction, but names another hash than ours")
+        return answer.endpoint
+    meaning = classify(response.error)
+    if meaning is Kind.ALREADY_KNOWN:
+        return answer.endpoint
+    said = f"{answer.endpoint} answers: {describe(response.error)}"
+    if isinstance(meaning, Refusal) and not answer.in_doubt:
+        raise SendRefused(meaning, said)
+    raise Uncertain(said)
+
+
+def _weight(problem: KeeperError) -> int:
+    """Which of several endpoints to believe: a doubt before all, then who knows most of the account."""
+    match problem:
+        case Uncertain():
+            return -1
+        case SendRefused():
+            return _MOST_TELLING.index(problem.refusal)
+        case _:
+            return len(_MOST_TELLING)
 
 
 def _convert(result: object, shape: type[_Shape]) -> _Shape:

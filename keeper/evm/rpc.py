@@ -7,7 +7,7 @@ Endpoints that failed rest for a while: reads then try them again, transactions 
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -28,6 +28,7 @@ READ_TIMEOUT_S = 5.0
 SEND_TIMEOUT_S = 3.0
 MAX_BATCH = 100
 """Calls in one request; many nodes take no more."""
+_OPINIONS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class RpcPool:
         self.ledger = Ledger()
         self._endpoints = [Endpoint(each, clock=clock, ledger=self.ledger) for each in transports]
         self._chain_id = chain_id
+        self._sending: set[asyncio.Task[None]] = set()
 
     async def connect(self) -> int:
         """Open all connections, check where they lead, and return the chain id.
@@ -72,6 +74,9 @@ class RpcPool:
 
     async def close(self) -> None:
         """Close all connections."""
+        for task in self._sending:
+            task.cancel()
+        await asyncio.gather(*self._sending, return_exceptions=True)
         for endpoint in self._endpoints:
             await endpoint.close()
 
@@ -80,7 +85,7 @@ class RpcPool:
         responses: list[Response] = []
         for start in range(0, len(calls), MAX_BATCH):
             answer = await self._first_answer(
-                sorted(self._usable(), key=lambda endpoint: endpoint.resting),
+                deque(sorted(self._usable(), key=lambda endpoint: endpoint.resting)),
                 calls[start : start + MAX_BATCH],
                 READ_TIMEOUT_S,
             )
@@ -92,11 +97,47 @@ class RpcPool:
         (response,) = await self.ask(Call(method, params))
         return result_of(response)
 
+    async def opinions(self, call: Call) -> list[object]:
+        """Read the same from two endpoints at once, or from one where only one is well; raises Transient if none is."""
+        waiting = deque(sorted(self._usable(), key=lambda endpoint: endpoint.resting))
+        well = sum(not endpoint.resting for endpoint in waiting)
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self._opinion(waiting, call), name=f"rpc opinion {number}")
+                for number in range(max(min(well, _OPINIONS), 1))
+            ]
+        results = [task.result() for task in tasks]
+        told = [result for result in results if not isinstance(result, KeeperError)]
+        if not told and isinstance(results[0], KeeperError):
+            raise results[0]
+        return told
+
     async def send(self, call: Call) -> Answer:
         """Hand over a transaction; raises Uncertain when no endpoint answers and one of them may have received it."""
         return await self._first_answer(
-            sorted(self._usable(), key=lambda endpoint: endpoint.down), [call], SEND_TIMEOUT_S
+            deque(sorted(self._usable(), key=lambda endpoint: endpoint.down)), [call], SEND_TIMEOUT_S
         )
+
+    async def send_everywhere(self, call: Call) -> AsyncIterator[Answer | KeeperError]:
+        """Hand over a transaction to every usable endpoint at once; yields what each says, the quickest first.
+
+        Whoever stops listening leaves the others to be answered in the background, each within its deadline.
+        """
+        endpoints = self._usable()
+        said: asyncio.Queue[Answer | KeeperError] = asyncio.Queue(len(endpoints))
+
+        async def send_to(endpoint: Endpoint) -> None:
+            try:
+                said.put_nowait(await self._first_answer(deque([endpoint]), [call], SEND_TIMEOUT_S))
+            except KeeperError as exc:
+                said.put_nowait(exc)
+
+        for endpoint in endpoints:
+            task = asyncio.create_task(send_to(endpoint), name=f"rpc {endpoint.name} send")
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+        for _ in endpoints:
+            yield await said.get()
 
     def endpoints(self) -> Sequence[EndpointStatus]:
         """One row an endpoint."""
@@ -106,8 +147,15 @@ class RpcPool:
         """Requests so far, by method."""
         return self.ledger.by_method()
 
-    async def _first_answer(self, endpoints: Iterable[Endpoint], calls: Sequence[Call], timeout_s: float) -> Answer:
-        waiting = deque(endpoints)
+    async def _opinion(self, waiting: deque[Endpoint], call: Call) -> object:
+        try:
+            answer = await self._first_answer(waiting, [call], READ_TIMEOUT_S)
+            return result_of(answer.responses[0])
+        except KeeperError as exc:
+            return exc
+
+    async def _first_answer(self, waiting: deque[Endpoint], calls: Sequence[Call], timeout_s: float) -> Answer:
+        """Ask those who wait, one after the other, until one has an answer; it is taken out of the row."""
         problems: list[tuple[Endpoint, Transient]] = []
         puzzling: Answer | None = None
         while waiting:

@@ -1,5 +1,6 @@
 """The chain's reads, terms, broadcasts and receipts, against answers as nodes give them."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -11,14 +12,29 @@ from keeper.domain.price import Price
 from keeper.domain.transaction import FeedWrite, SignedTransaction
 from keeper.domain.units import FeedId, Gas, Wei
 from keeper.evm.chain import EvmChain
+from keeper.evm.errors import classify
 from keeper.evm.pyth import PRICE_FEED_UPDATE
-from keeper.evm.rpc import RpcPool
+from keeper.evm.rpc import SEND_TIMEOUT_S, RpcPool
 from keeper.evm.wire import ErrorAnswer
 from tests.support.clock import LoopClock
 from tests.support.scripted_node import FakeTransport, Fault, ScriptedNode
 
 pytestmark = pytest.mark.looptime
 
+SEND = "eth_sendRawTransaction"
+REFUSALS = [
+    "nonce too low",
+    "nonce too high",
+    "replacement transaction underpriced",
+    "transaction underpriced",
+    "insufficient funds",
+    "intrinsic gas too low",
+    "execution reverted",
+    "oversized data",
+    "txpool is full",
+    "invalid chain id for signer",
+    "exceeds the configured cap",
+]
 CONTRACT = "0x4305FB66699C3B2702D4d05CF36551390A4c69C6"
 ACCOUNT = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 FEEDS = [FeedId(f"{number:064x}") for number in range(300)]
@@ -68,6 +84,29 @@ def node_with(contract: object, **answers: object) -> ScriptedNode:
 def chain_on(*nodes: ScriptedNode) -> EvmChain:
     transports = [FakeTransport(name, node) for name, node in zip("abc", nodes, strict=False)]
     return EvmChain(RpcPool(transports, clock=LoopClock()), contract=CONTRACT, account=ACCOUNT)
+
+
+async def connected(*nodes: ScriptedNode) -> EvmChain:
+    chain = chain_on(*nodes)
+    await chain.connect()
+    return chain
+
+
+def taking() -> ScriptedNode:
+    return node_with(Contract(), eth_sendRawTransaction="0x" + "11" * 32)
+
+
+def refusing(said: str) -> ScriptedNode:
+    return node_with(Contract(), eth_sendRawTransaction=ErrorAnswer(-32000, said))
+
+
+def counting(nonce: str) -> ScriptedNode:
+    return node_with(Contract(), eth_getTransactionCount=nonce)
+
+
+async def settle() -> None:
+    """Whatever is under way without a delay ends."""
+    await asyncio.sleep(0.001)
 
 
 class TestRead:
@@ -217,6 +256,77 @@ class TestBroadcast:
             await chain_on(node).broadcast(SIGNED)
 
 
+class TestBroadcastEverywhere:
+    async def test_every_endpoint_is_sent_the_bytes_once(self) -> None:
+        nodes = [taking(), taking(), taking()]
+        chain = await connected(*nodes)
+        await chain.broadcast(SIGNED, everywhere=True)
+        await settle()
+        assert [node.methods()[SEND] for node in nodes] == [1, 1, 1]
+
+    async def test_the_first_acceptance_counts(self) -> None:
+        nodes = [taking(), refusing("nonce too low"), taking()]
+        chain = await connected(*nodes)
+        nodes[0].fault = Fault.HANGS
+        started = asyncio.get_running_loop().time()
+        assert await chain.broadcast(SIGNED, everywhere=True) == "c"
+        assert asyncio.get_running_loop().time() == started
+
+    async def test_those_that_are_slower_are_let_finish(self) -> None:
+        nodes = [taking(), taking()]
+        chain = await connected(*nodes)
+        nodes[0].fault = Fault.HANGS
+        await chain.broadcast(SIGNED, everywhere=True)
+        assert chain.endpoints()[0].healthy
+        await asyncio.sleep(SEND_TIMEOUT_S)
+        assert not chain.endpoints()[0].healthy
+
+    async def test_who_knows_it_already_has_accepted_it(self) -> None:
+        chain = await connected(refusing("insufficient funds"), refusing("already known"))
+        assert await chain.broadcast(SIGNED, everywhere=True) == "b"
+
+    async def test_the_refusal_that_tells_most_is_told(self) -> None:
+        said = ["txpool is full", "insufficient funds", "replacement transaction underpriced"]
+        chain = await connected(*map(refusing, said))
+        with pytest.raises(SendRefused, match="c answers: replacement") as refused:
+            await chain.broadcast(SIGNED, everywhere=True)
+        assert refused.value.refusal is Refusal.REPLACEMENT_UNDERPRICED
+
+    @pytest.mark.parametrize("refusal", Refusal)
+    async def test_any_refusal_tells_more_than_no_answer(self, refusal: Refusal) -> None:
+        texts = {classify(ErrorAnswer(-32000, text)): text for text in REFUSALS}
+        nodes = [taking(), refusing(texts[refusal])]
+        chain = await connected(*nodes)
+        nodes[0].fault = Fault.REFUSES
+        with pytest.raises(SendRefused) as refused:
+            await chain.broadcast(SIGNED, everywhere=True)
+        assert refused.value.refusal is refusal
+
+    @pytest.mark.parametrize("fault", [Fault.CUTS, Fault.HANGS, Fault.BREAKS, Fault.BABBLES])
+    async def test_one_doubt_outweighs_every_refusal(self, fault: Fault) -> None:
+        nodes = [taking(), refusing("nonce too low")]
+        chain = await connected(*nodes)
+        nodes[0].fault = fault
+        with pytest.raises(Uncertain):
+            await chain.broadcast(SIGNED, everywhere=True)
+
+    async def test_bytes_that_reached_nobody_are_not_uncertain(self) -> None:
+        nodes = [taking(), taking()]
+        chain = await connected(*nodes)
+        for node in nodes:
+            node.fault = Fault.REFUSES
+        with pytest.raises(Transient) as failed:
+            await chain.broadcast(SIGNED, everywhere=True)
+        assert not isinstance(failed.value, Uncertain)
+
+    async def test_endpoints_of_other_chains_are_not_sent_it(self) -> None:
+        nodes = [taking(), ScriptedNode(chain_id=1)]
+        chain = await connected(*nodes)
+        await chain.broadcast(SIGNED, everywhere=True)
+        await settle()
+        assert nodes[1].methods()[SEND] == 0
+
+
 def log(feed_id: FeedId, *, address: str = CONTRACT, topic: bytes = PRICE_FEED_UPDATE) -> dict[str, Any]:
     return {
         "address": address.lower(),
@@ -273,6 +383,62 @@ class TestReceipt:
     async def test_a_broken_receipt_is_none_at_all(self, answer: object) -> None:
         with pytest.raises(Transient):
             await chain_on(node_with(Contract(), eth_getTransactionReceipt=answer)).receipt(SIGNED.hash)
+
+
+class TestLook:
+    async def test_finds_the_receipts_of_what_is_mined(self) -> None:
+        hashes = [bytes([number]) * 32 for number in range(3)]
+        mined = {"0x" + tx_hash.hex(): receipt() for tx_hash in hashes[1:]}
+        node = node_with(Contract(), eth_getTransactionReceipt=mined.get)
+        look = await chain_on(node).look(hashes, with_block=False)
+        assert list(look.receipts) == hashes[1:]
+        assert look.receipts[hashes[2]].tx_hash == hashes[2]
+        assert look.block is None
+        assert node.methods()["eth_blockNumber"] == 0
+
+    async def test_tells_the_block_in_the_same_batch(self) -> None:
+        node = node_with(Contract(), eth_getTransactionReceipt=None, eth_blockNumber="0x12")
+        chain = chain_on(node)
+        await chain.connect()
+        before = node.bodies
+        look = await chain.look([SIGNED.hash], with_block=True)
+        assert (look.receipts, look.block, node.bodies - before) == ({}, 18, 1)
+
+    async def test_one_broken_receipt_fails_the_look(self) -> None:
+        node = node_with(Contract(), eth_getTransactionReceipt=ErrorAnswer(-32000, "header not found"))
+        with pytest.raises(Transient):
+            await chain_on(node).look([SIGNED.hash], with_block=False)
+
+
+class TestMinedNonces:
+    async def test_two_endpoints_are_asked_at_once(self) -> None:
+        nodes = [counting("0x5"), counting("0x6"), counting("0x7")]
+        chain = await connected(*nodes)
+        assert await chain.mined_nonces() == [5, 6]
+
+    async def test_one_endpoint_tells_one(self) -> None:
+        assert await chain_on(counting("0x5")).mined_nonces() == [5]
+
+    async def test_an_endpoint_that_fails_is_replaced_by_the_next(self) -> None:
+        nodes = [counting("0x5"), counting("0x6"), counting("0x7")]
+        chain = await connected(*nodes)
+        nodes[0].fault = Fault.REFUSES
+        assert sorted(await chain.mined_nonces()) == [6, 7]
+        assert await chain.mined_nonces() == [6, 7]
+
+    async def test_the_word_of_one_counts_where_the_other_says_nothing(self) -> None:
+        nodes = [counting("0x5"), counting("0x6")]
+        chain = await connected(*nodes)
+        nodes[0].fault = Fault.HANGS
+        assert await chain.mined_nonces() == [6]
+
+    async def test_nobody_s_word_is_a_failure(self) -> None:
+        nodes = [counting("0x5"), counting("0x6")]
+        chain = await connected(*nodes)
+        for node in nodes:
+            node.fault = Fault.BREAKS
+        with pytest.raises(Transient):
+            await chain.mined_nonces()
 
 
 async def test_reads_the_mined_nonce_alone() -> None:
