@@ -2,22 +2,60 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
-from keeper.domain.units import MILLION, Gas, Wei
-
-_BASE_FEE_HEADROOM = 2
-"""Six full blocks in a row double the base fee."""
+from keeper.domain.units import MILLION, WEI_PER_GWEI, Gas, Ppm, Wei
 
 
 @dataclass(frozen=True, slots=True)
 class FeeMarket:
-    """The latest header's fee and the tip the chain suggests."""
+    """The latest header's fee and the tip that is usual on the chain."""
 
     base_fee: Wei | None
     """None on a chain without EIP-1559."""
     tip: Wei
     gas_price: Wei
     """What eth_gasPrice says: used where there is no base fee."""
+
+    @property
+    def asked(self) -> Wei:
+        """The least that the next block takes, as far as the chain tells."""
+        return self.gas_price if self.base_fee is None else self.base_fee
+
+
+class FeeKind(StrEnum):
+    """What an offer is made of."""
+
+    AUTO = "auto"
+    """EIP-1559 where headers tell a base fee, else legacy."""
+    EIP1559 = "eip1559"
+    LEGACY = "legacy"
+    FIXED = "fixed"
+
+
+@dataclass(frozen=True, slots=True)
+class FeePolicy:
+    """How to bid for gas. Multipliers are in parts per million."""
+
+    kind: FeeKind = FeeKind.AUTO
+    max_fee: Wei = Wei(500 * WEI_PER_GWEI)
+    """No offer is above this, whatever the chain asks for."""
+    base_fee_multiplier: Ppm = Ppm(2 * MILLION)
+    """Headroom: six full blocks in a row double the base fee."""
+    tip_multiplier: Ppm = Ppm(MILLION)
+    min_tip: Wei = Wei(0)
+    max_tip: Wei | None = None
+    gas_price_multiplier: Ppm = Ppm(MILLION)
+    """Of legacy offers."""
+    fixed: Wei = Wei(0)
+    """The price of fixed offers."""
+
+    def is_priced_out(self, market: FeeMarket) -> bool:
+        """Whether the chain asks for more than may ever be offered."""
+        return market.asked > self.max_fee
+
+
+_PLAIN = FeePolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +93,32 @@ class Cost:
         return Wei(self.gas + self.update_fee)
 
 
-def offer(market: FeeMarket) -> GasOffer:
-    """A first offer: the fee cap leaves room for the base fee to double, the tip is the suggested one."""
-    if market.base_fee is None:
-        return GasOffer(market.gas_price, market.gas_price, legacy=True)
-    return GasOffer(Wei(market.base_fee * _BASE_FEE_HEADROOM + market.tip), market.tip)
+def offer(market: FeeMarket, policy: FeePolicy = _PLAIN) -> GasOffer:
+    """A first offer. It knows of no earlier one: when a spike is over, fees are back where they were."""
+    if policy.kind is FeeKind.FIXED:
+        return _flat(policy.fixed, policy, legacy=market.base_fee is None)
+    if policy.kind is FeeKind.LEGACY or (policy.kind is FeeKind.AUTO and market.base_fee is None):
+        return _flat(_times(market.gas_price, policy.gas_price_multiplier), policy, legacy=True)
+    return _with_tip(market, policy)
+
+
+def _flat(price: int, policy: FeePolicy, *, legacy: bool) -> GasOffer:
+    fee = Wei(min(price, policy.max_fee))
+    return GasOffer(fee, fee, legacy)
+
+
+def _with_tip(market: FeeMarket, policy: FeePolicy) -> GasOffer:
+    """The fee cap leaves room for the base fee to rise; where headers tell none, the gas price stands in for it."""
+    tip = max(_times(market.tip, policy.tip_multiplier), policy.min_tip)
+    if policy.max_tip is not None:
+        tip = min(tip, policy.max_tip)
+    fee_cap = min(_times(market.asked, policy.base_fee_multiplier) + tip, policy.max_fee)
+    return GasOffer(Wei(fee_cap), Wei(min(tip, fee_cap)))
+
+
+def _times(amount: Wei, multiplier: Ppm) -> int:
+    """Rounded up."""
+    return -(-amount * multiplier // MILLION)
 
 
 def bumped(highest: GasOffer, fresh: GasOffer) -> GasOffer:
