@@ -163,7 +163,8 @@ async def test_a_redirect_is_not_followed_with_the_key(status: int) -> None:
             return web.Response(status=status, headers={"Location": f"{elsewhere}{request.path_qs}"})
 
         async with serving(redirect, redirect) as url, sourcing_from(url, [F1], api_key=lambda: KEY) as bench:
-            await wait_until(lambda: "HERMES_URL" in bench.status.detail)
+            await wait_until(lambda: f"polling: HTTP {status}" in bench.status.detail)
+            assert "HERMES_URL" in bench.status.detail
             assert bench.status.state is SourceState.DOWN
             assert strangers == []
 

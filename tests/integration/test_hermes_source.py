@@ -71,7 +71,7 @@ async def test_a_lost_stream_is_back_at_once(fault: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("how", ["503", "reset"])
 async def test_polls_while_streams_are_refused_and_goes_back(how: str) -> None:
-    async with streaming() as (simulator, bench):
+    async with streaming(timing=Timing(backoff_s=0.3, backoff_cap_s=0.3)) as (simulator, bench):
         await simulator.control({"action": "refuse", "how": how})
         await simulator.control({"action": "drop"})
         await bench.becomes(SourceState.POLLING)

@@ -10,6 +10,7 @@ from typing import Any, Never, TypeVar
 
 from keeper.domain.accumulator import Update, decode
 from keeper.domain.events import Event
+from keeper.domain.status import SourceState
 from keeper.domain.units import FeedId
 from keeper.hermes.config import HermesConfig
 from keeper.hermes.failure import SourceFailure
@@ -110,7 +111,7 @@ class FakeHermes:
         if failure is not None:
             raise failure
         if refused := self.unknown.intersection(feeds):
-            raise SourceFailure("feeds are unknown", refused=True, feeds=refused)
+            raise SourceFailure("unknown feeds", state=SourceState.UNKNOWN_FEEDS, refused=True, feeds=refused)
 
     def _update(self, feeds: Collection[FeedId]) -> bytes:
         return signed(feeds, slot=self.slot, publish_time=int(EPOCH + now()))

@@ -44,11 +44,14 @@ class Session:
     def __init__(self, lines: Lines, *, connect_s: float = 0.0) -> None:
         self.response = Response(lines)
         self.requests: list[dict[str, Any]] = []
+        self.refuses = False
         self._connect_s = connect_s
 
     async def request(self, method: str, url: URL, **options: Any) -> Response:
         self.requests.append({"method": method, "url": url, **options})
         await asyncio.sleep(self._connect_s)
+        if self.refuses:
+            raise aiohttp.ClientConnectionError
         check: Callable[[Response], Awaitable[None]] = options["raise_for_status"]
         await check(self.response)
         return self.response
@@ -98,9 +101,12 @@ async def test_hands_on_events_with_and_without_a_space_after_the_colon() -> Non
 
 async def test_a_stream_that_delivers_has_no_time_limit() -> None:
     ears = Ears()
-    failure = await failure_of(Session(every(2.9, b"data:x\n\n", times=1000)), ears)
+    session = Session(every(2.9, b"data:x\n\n", times=1000))
+    failure = await failure_of(session, ears)
     assert failure.state is SourceState.DOWN
     assert len(ears.heard) == 1000
+    timeout: aiohttp.ClientTimeout = session.requests[0]["timeout"]
+    assert (timeout.total, timeout.sock_read) == (None, None)
 
 
 async def test_its_end_is_told_at_once_and_nothing_is_requested_again() -> None:
@@ -110,6 +116,13 @@ async def test_its_end_is_told_at_once_and_nothing_is_requested_again() -> None:
     assert now() == 1.0
     assert len(session.requests) == 1
     assert session.response.closed
+
+
+async def test_a_refused_connection_is_told_at_once_and_not_tried_again() -> None:
+    session = Session(every(0.1, b"", times=1))
+    session.refuses = True
+    await failure_of(session, Ears())
+    assert (now(), len(session.requests)) == (0.0, 1)
 
 
 async def test_keep_alives_do_not_keep_a_stream_without_events() -> None:
