@@ -43,8 +43,8 @@ class Tape:
     events: list[PriceEvent]
 
 
-def record(feeds: int, events: int, *, moving: bool = True) -> Tape:
-    """Events for so many feeds, each a second newer than the last; without `moving`, nothing is ever due."""
+def record(feeds: int, events: int, *, quiet: int = 0) -> Tape:
+    """Events for so many feeds, each a second newer than the last; nothing moves in the first `quiet` of them."""
     catalogue = Catalogue(feeds).feeds
     signers = SignerSet([DEVNET_SIGNER_KEY])
     start = int(time.time()) - _LONG_AGO_S
@@ -72,7 +72,7 @@ def record(feeds: int, events: int, *, moving: bool = True) -> Tape:
     opening = event(1, None)
     recorded = []
     for number in range(events):
-        due = number * _STRIDE % feeds if moving else None
+        due = number * _STRIDE % feeds if number >= quiet else None
         if due is not None:
             first = catalogue[due].start_price
             prices[due] = first + first // 100 if prices[due] == first else first

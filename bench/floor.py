@@ -44,11 +44,11 @@ class Floor:
     """What is on chain, and how to send what differs from it."""
 
     def __init__(self, job: dict[str, Any]) -> None:
-        self.on_chain = {
+        self.on_chain: dict[bytes, tuple[int, int, int]] = {
             bytes.fromhex(feed): (price, expo, published) for feed, (price, expo, published) in job["on_chain"].items()
         }
-        self.threshold = job["threshold_ppm"]
-        self.max_age_s = job["max_staleness_s"]
+        self.threshold: int = job["threshold_ppm"]
+        self.max_age_s: int = job["max_staleness_s"]
         self.key = PrivateKey(bytes.fromhex(job["private_key"]))
         self.contract = bytes.fromhex(job["contract"])
         self.chain_id = job["chain_id"]
@@ -91,7 +91,8 @@ class Floor:
             return False
         if not known[2] < published <= now + FUTURE_TOLERANCE_S or now - published > self.max_age_s:
             return False
-        return abs(price - known[0]) * MILLION >= self.threshold * known[0] or now - known[2] >= self.max_age_s
+        moved = abs(price - known[0]) * MILLION >= self.threshold * known[0]
+        return moved or now - known[2] >= self.max_age_s
 
     def send(self, blobs: list[bytes], feeds: int) -> None:
         """Sign and post."""

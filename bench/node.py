@@ -23,7 +23,14 @@ TIP = 10**8
 _DYNAMIC_FEE = 2
 _GAS_PER_PUSH = 69_000
 _GAS_PER_FEED = 26_000
-_MINED_HASH = "0x" + "11" * 32
+_BLOCK_HASH = "0x" + "11" * 32
+_CONSTANTS = {
+    "eth_chainId": CHAIN_ID,
+    "eth_gasPrice": BASE_FEE + TIP,
+    "eth_maxPriorityFeePerGas": TIP,
+    "eth_getBalance": 10**24,
+    "eth_estimateGas": _GAS_PER_PUSH + _GAS_PER_FEED,
+}
 _FIXED = {
     "eth_chainId": hex(CHAIN_ID),
     "eth_gasPrice": hex(BASE_FEE + TIP),
@@ -64,8 +71,6 @@ class ScriptedNode:
 
     prices: dict[FeedId, Price]
     pushes: list[Push] = field(default_factory=list)
-    unread: set[str] = field(default_factory=set)
-    """Hashes of the transactions whose receipt nobody has asked for."""
     _receipts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def answer(self, body: bytes) -> bytes:
@@ -80,21 +85,18 @@ class ScriptedNode:
 
     def _result(self, method: str, params: list[Any]) -> Any:  # noqa: ANN401 - whatever JSON may hold
         match method:
-            case "eth_getBlockByNumber":
-                return {"number": hex(self._block), "gasLimit": hex(30_000_000), "baseFeePerGas": hex(BASE_FEE)}
-            case "eth_getTransactionCount":
-                return hex(len(self.pushes))
             case "eth_call":
                 return _hex(self._call(bytes.fromhex(params[0]["data"][2:])))
             case "eth_sendRawTransaction":
                 return self._mine(bytes.fromhex(params[0][2:]))
             case "eth_getTransactionReceipt":
-                self.unread.discard(params[0])
                 return self._receipts.get(params[0])
-            case _ if method in _FIXED:
-                return _FIXED[method]
+            case "eth_getTransactionCount":
+                return hex(len(self.pushes))
+            case "eth_getBlockByNumber":
+                return {"number": hex(self._block), "gasLimit": hex(30_000_000), "baseFeePerGas": hex(BASE_FEE)}
             case _:
-                raise ValueError(f"the scripted node does not know {method}")
+                return hex(_CONSTANTS[method])
 
     @property
     def _block(self) -> int:
@@ -121,13 +123,12 @@ class ScriptedNode:
         self.prices |= written
         tx_hash = _hex(keccak(raw))
         self._receipts = {tx_hash: self._receipt(written)}
-        self.unread.add(tx_hash)
         return tx_hash
 
     def _receipt(self, written: dict[FeedId, Price]) -> dict[str, Any]:
         return {
             "blockNumber": hex(self._block),
-            "blockHash": _MINED_HASH,
+            "blockHash": _BLOCK_HASH,
             "status": "0x1",
             "gasUsed": hex(_GAS_PER_PUSH + _GAS_PER_FEED * len(written)),
             "effectiveGasPrice": hex(BASE_FEE + TIP),

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.node import BASE_FEE, CHAIN_ID, CONTRACT, TIP
@@ -23,6 +24,20 @@ _STOP_PATIENCE_S = 20
 _LAST_WORDS = 2_000
 
 
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A process that runs, and where it logs to."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def check(self) -> None:
+        """Raises RuntimeError where it has ended, with its last words."""
+        if self.process.poll() is not None:
+            said = self.log.read_text(errors="replace")[-_LAST_WORDS:]
+            raise RuntimeError(f"{self.log.stem} has ended with {self.process.returncode}: {said}")
+
+
 @contextmanager
 def keeper(
     folder: Path,
@@ -33,7 +48,7 @@ def keeper(
     contract: str = CONTRACT,
     metrics_port: int = 0,
     **settings: str,
-) -> Iterator[subprocess.Popen[bytes]]:
+) -> Iterator[Program]:
     """`keeper run` with the settings of production; nothing forced, no debounce and no heartbeat unless told so."""
     environment = {
         "PATH": os.environ.get("PATH", ""),
@@ -49,12 +64,12 @@ def keeper(
         **settings,
     }
     command = [sys.executable, "-m", "keeper", "run"]
-    with _running(command, folder, log=folder / "keeper.log", environment=environment) as process:
-        yield process
+    with _running(command, folder, log=folder / "keeper.log", environment=environment) as program:
+        yield program
 
 
 @contextmanager
-def floor(folder: Path, *, address: str, on_chain: dict[FeedId, Price]) -> Iterator[subprocess.Popen[bytes]]:
+def floor(folder: Path, *, address: str, on_chain: dict[FeedId, Price]) -> Iterator[Program]:
     """`bench.floor`, told what the keeper finds out by itself."""
     job = {
         "rpc_host": address,
@@ -71,36 +86,28 @@ def floor(folder: Path, *, address: str, on_chain: dict[FeedId, Price]) -> Itera
         "nonce": 0,
     }
     command = [sys.executable, "-m", "bench.floor"]
-    with _running(command, Path.cwd(), log=folder / "floor.log", given=json.dumps(job).encode()) as process:
-        yield process
+    with _running(command, Path.cwd(), log=folder / "floor.log", given=json.dumps(job).encode()) as program:
+        yield program
 
 
 @contextmanager
 def _running(
     command: Sequence[str], folder: Path, *, log: Path, given: bytes = b"", environment: dict[str, str] | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that logs to a file; raises RuntimeError with its last words when it ends before its time."""
+) -> Iterator[Program]:
+    """The command with its output in a log; at the end it is stopped, and RuntimeError raised where it had ended."""
     with log.open("wb") as stream:
         process = subprocess.Popen(
             command, cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=stream, stderr=stream
         )
-    assert process.stdin is not None
-    process.stdin.write(given)
-    process.stdin.close()
+    program = Program(process, log)
     try:
-        yield process
-        _check_running(process, command)
-    except (RuntimeError, TimeoutError, OSError) as exc:
-        exc.add_note(f"{log.name} ends with: {log.read_text(errors='replace')[-_LAST_WORDS:]}")
-        raise
+        assert process.stdin is not None
+        with process.stdin as stdin:
+            stdin.write(given)
+        yield program
+        program.check()
     finally:
         _stop(process)
-
-
-def _check_running(process: subprocess.Popen[bytes], command: Sequence[str]) -> None:
-    code = process.poll()
-    if code is not None:
-        raise RuntimeError(f"{' '.join(command[1:])} ended with {code}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

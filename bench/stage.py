@@ -42,11 +42,16 @@ class Stage:
         return self._stream is not None
 
     def publish(self, event: PriceEvent) -> float:
-        """Write an event; returns when its last byte was written, in seconds of `perf_counter`."""
+        """Write an event; returns when that began, in seconds of `perf_counter`.
+
+        Not when it ended: by then the kernel may already have let the program run in our place.
+        """
         assert self._stream is not None
         self._latest, self.received_at = event, None
-        self._stream.sendall(event.chunk)
-        return perf_counter()
+        chunk = event.chunk
+        started_at = perf_counter()
+        self._stream.sendall(chunk)
+        return started_at
 
     def close(self) -> None:
         """Close all sockets."""
