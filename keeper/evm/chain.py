@@ -6,13 +6,14 @@ from typing import TypeVar
 import msgspec
 
 from keeper.domain.errors import KeeperError, Refusal, SendRefused, Transient, Uncertain
-from keeper.domain.fees import FeeMarket, UpdateFee
+from keeper.domain.fees import UpdateFee
 from keeper.domain.price import Price
 from keeper.domain.status import EndpointStatus
 from keeper.domain.transaction import FeedWrite, Receipt, SignedTransaction
 from keeper.domain.units import FeedId, Gas, Wei
 from keeper.evm import pyth
 from keeper.evm.errors import Kind, classify, describe, result_of, revert_data
+from keeper.evm.fees import fee_calls, fee_market
 from keeper.evm.rpc import Answer, RpcPool
 from keeper.evm.wire import Call, ErrorAnswer, Response, octets, quantity, to_hex
 from keeper.ports import ChainState, Look, Terms
@@ -62,10 +63,12 @@ _MOST_TELLING = (
 class EvmChain:
     """One EVM chain with its Pyth contract, as one account sees it."""
 
-    def __init__(self, pool: RpcPool, *, contract: str, account: str) -> None:
+    def __init__(self, pool: RpcPool, *, contract: str, account: str, tip_percentile: int | None = None) -> None:
+        """`tip_percentile`: which of the latest blocks' tips to go by; None goes by the node's suggestion."""
         self._pool = pool
         self._contract = contract
         self._account = account
+        self._fee_calls = fee_calls(tip_percentile)
 
     async def connect(self) -> int:
         """Open the connections and return the chain id; raises Fatal where the endpoints serve other chains."""
@@ -73,19 +76,19 @@ class EvmChain:
 
     async def read(self, feeds: Sequence[FeedId]) -> ChainState:
         """Prices of the feeds, fees, balance and nonce in one batch, or several where there are hundreds of feeds."""
-        head, gas_price, tip, balance, nonce, *prices = await self._pool.ask(
+        head, balance, nonce, *rest = await self._pool.ask(
             Call("eth_getBlockByNumber", ("latest", False)),
-            Call("eth_gasPrice"),
-            Call("eth_maxPriorityFeePerGas"),
             Call("eth_getBalance", (self._account, "latest")),
             self._nonce_call(),
+            *self._fee_calls,
             *(self._view(pyth.get_price_unsafe(feed_id)) for feed_id in feeds),
         )
+        fees, prices = rest[: len(self._fee_calls)], rest[len(self._fee_calls) :]
         header = _convert(result_of(head), _Header)
         return ChainState(
             block=quantity(header.number),
             block_gas_limit=Gas(quantity(header.gas_limit)),
-            market=_market(header, gas_price, tip),
+            market=fee_market(header.base_fee_per_gas, fees),
             balance=Wei(quantity(result_of(balance))),
             nonce=quantity(result_of(nonce)),
             prices={feed_id: _price(answer) for feed_id, answer in zip(feeds, prices, strict=True)},
@@ -236,15 +239,6 @@ def _convert(result: object, shape: type[_Shape]) -> _Shape:
         return msgspec.convert(result, shape)
     except msgspec.ValidationError as exc:
         raise Transient(f"the node answers with an incomplete {shape.__name__.strip('_').lower()}: {exc}") from exc
-
-
-def _market(header: _Header, gas_price: Response, tip: Response) -> FeeMarket:
-    price = Wei(quantity(result_of(gas_price)))
-    if header.base_fee_per_gas is None:
-        return FeeMarket(base_fee=None, tip=Wei(0), gas_price=price)
-    base_fee = Wei(quantity(header.base_fee_per_gas))
-    suggested = max(price - base_fee, 0) if tip.error else quantity(tip.result)
-    return FeeMarket(base_fee, Wei(suggested), price)
 
 
 def _price(response: Response) -> Price | None:

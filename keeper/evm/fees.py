@@ -1,0 +1,58 @@
+"""Fees as the chain tells them: the header's base fee, the gas price, and the tip that is usual."""
+
+from collections.abc import Iterator, Sequence
+from statistics import median_low
+
+import msgspec
+
+from keeper.domain.fees import FeeMarket
+from keeper.domain.units import Wei
+from keeper.evm.errors import result_of
+from keeper.evm.wire import Call, Response, quantity
+
+_BLOCKS = 5
+
+
+class _FeeHistory(msgspec.Struct, frozen=True):
+    reward: tuple[tuple[str, ...], ...] | None = None
+
+
+def fee_calls(tip_percentile: int | None) -> list[Call]:
+    """What to ask a node; of tips at a percentile only if there is one."""
+    calls = [Call("eth_gasPrice"), Call("eth_maxPriorityFeePerGas")]
+    if tip_percentile is not None:
+        calls.append(Call("eth_feeHistory", (hex(_BLOCKS), "latest", (tip_percentile,))))
+    return calls
+
+
+def fee_market(base_fee: str | None, answers: Sequence[Response]) -> FeeMarket:
+    """What the header and the answers to `fee_calls` say.
+
+    The tip is the median of those that the latest blocks took at the percentile, else what the node suggests, else
+    what its gas price holds besides the base fee.
+    """
+    gas_price, suggestion, *history = answers
+    price = Wei(quantity(result_of(gas_price)))
+    if base_fee is None:
+        return FeeMarket(base_fee=None, tip=Wei(0), gas_price=price)
+    base = Wei(quantity(base_fee))
+    tips = [tip for answer in history for tip in _tips(answer)]
+    if tips:
+        tip = median_low(tips)
+    elif suggestion.error is None:
+        tip = quantity(suggestion.result)
+    else:
+        tip = max(price - base, 0)
+    return FeeMarket(base, Wei(tip), price)
+
+
+def _tips(answer: Response) -> Iterator[int]:
+    """One a block; of blocks without transactions and of nodes without history there is nothing to learn."""
+    if answer.error is not None:
+        return
+    try:
+        history = msgspec.convert(answer.result, _FeeHistory)
+    except msgspec.ValidationError:
+        return
+    for rewards in history.reward or ():
+        yield from filter(None, map(quantity, rewards))
