@@ -1,16 +1,68 @@
-"""`python -m bench`: measure, print the tables, and on request write them to docs/benchmarks.md."""
+"""`python -m bench`: measure, print the tables, and on request write them into docs/benchmarks.md."""
 
 import argparse
+import asyncio
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 
+from bench.chain import gas_table, requests_table
 from bench.latency import latency_table
+from bench.load import load_table
+from bench.tables import replace
+
+DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is measured."""
+
+    samples: int
+    """Events measured for each number of feeds, of each of the two programs."""
+    warm_up: int
+    """Events before those."""
+    load_s: float
+    pushes: int
+    """On the real chain."""
+    poll_s: int
+
+
+FULL = Effort(samples=200, warm_up=50, load_s=20, pushes=10, poll_s=30)
+QUICK = Effort(samples=40, warm_up=20, load_s=6, pushes=4, poll_s=12)
+
+TABLES: dict[str, Callable[[Effort], str]] = {
+    "latency": lambda effort: latency_table(
+        feed_counts=(1, 10, 100, 500), samples=effort.samples, warm_up=effort.warm_up
+    ),
+    "requests": lambda effort: asyncio.run(requests_table(pushes=effort.pushes, poll_s=effort.poll_s)),
+    "gas": lambda effort: asyncio.run(gas_table(pushes=effort.pushes)),
+    "load": lambda effort: load_table(seconds=effort.load_s),
+}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--feeds", type=int, nargs="*", default=[1, 10, 100, 500])
-    parser.add_argument("--samples", type=int, default=100)
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the keeper.")
+    parser.add_argument("--only", choices=TABLES, action="append", help="just this table (repeatable)")
+    parser.add_argument("--quick", action="store_true", help="fewer samples: a look, not a measurement")
+    parser.add_argument("--write", action="store_true", help=f"put the tables into docs/{DOCUMENT.name} as well")
     args = parser.parse_args()
-    print(latency_table(samples=args.samples, warm_up=30, feed_counts=args.feeds))
+    measured = {name: TABLES[name](QUICK if args.quick else FULL) for name in args.only or TABLES}
+    for name, text in {"machine": machine(), **measured}.items():
+        print(f"## {name}\n\n{text}\n", flush=True)
+        if args.write:
+            replace(DOCUMENT, name, text)
+
+
+def machine() -> str:
+    """What it was measured on."""
+    today = datetime.now(tz=UTC).date()
+    return (
+        f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}, {today}"
+    )
 
 
 if __name__ == "__main__":
