@@ -4,10 +4,11 @@ A feed is DUE when its update is worth a transaction, EARLY when it is worth joi
 otherwise. Guards come first (they hold back what must never be sent), then the rules, any of which makes the feed due.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, assert_never
 
+from keeper.domain.budget import SpendMode
 from keeper.domain.price import Price, aligned, confidence_reaches, deviates, usable
 from keeper.domain.units import MILLION, Ppm
 
@@ -41,6 +42,7 @@ class Reason(StrEnum):
     NOT_NEWER = "not_newer"
     SOURCE_STALE = "source_stale"
     CONFIDENCE_TOO_WIDE = "confidence_too_wide"
+    HELD_BY_BUDGET = "held_by_budget"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,23 +159,51 @@ class FeedPolicy:
     """A source price older than this is not worth gas."""
     max_confidence: Ppm | None = None
     """A source price whose confidence interval is this part of it or wider is not sent."""
+    withheld: tuple[Rule, ...] | None = None
+    """Rules that a limit on spending puts out of force; None without such a limit."""
+    stopped: bool = False
+    """Whether it forbids even first writes."""
+
+    def under(self, mode: SpendMode, heartbeat_s: int | None) -> "FeedPolicy":
+        """What is left of this policy in a mode; in heartbeat-only mode a feed is due at an age of `heartbeat_s`.
+
+        Where that is None, rules that go by age stay as they are. Guards and joining are as ever.
+        """
+        match mode:
+            case SpendMode.NORMAL:
+                return self
+            case SpendMode.HEARTBEAT_ONLY if heartbeat_s is not None:
+                rules: tuple[Rule, ...] = (Staleness(heartbeat_s),)
+            case SpendMode.HEARTBEAT_ONLY:
+                rules = tuple(rule for rule in self.rules if isinstance(rule, Staleness | TimeDifference))
+            case SpendMode.STOPPED:
+                rules = ()
+            case _:
+                assert_never(mode)
+        return replace(self, rules=rules, withheld=self.rules, stopped=mode is SpendMode.STOPPED)
 
     def judge(self, source: Price | None, on_chain: Price | None, now: float, *, forced: bool = False) -> Judgement:
         """Whether the feed is due at `now` (Unix seconds); a forced one skips thresholds and the source's age.
 
-        `on_chain` is None for a feed that was never pushed.
+        `on_chain` is None for a feed that was never pushed. Forcing does not lift a limit on spending.
         """
-        guard = self._guard(source, on_chain, now, forced=forced)
+        freely = self.withheld is None
+        guard = self._guard(source, on_chain, now, forced=forced and freely)
         if guard is not None or source is None:
             return guard or HELD[Reason.NO_SOURCE_PRICE]
-        if forced:
+        if forced and freely:
             return DUE[Reason.FORCED]
         if on_chain is None or not usable(on_chain):
-            return DUE[Reason.NEVER_PUSHED]
+            return HELD[Reason.HELD_BY_BUDGET] if self.stopped else DUE[Reason.NEVER_PUSHED]
         for rule in self.rules:
             if rule.triggers(source, on_chain, now):
                 return DUE[rule.reason]
+        if self.withheld is not None and (forced or self._would_be_due(source, on_chain, now)):
+            return HELD[Reason.HELD_BY_BUDGET]
         return HELD[Reason.WITHIN_THRESHOLDS]
+
+    def _would_be_due(self, source: Price, on_chain: Price, now: float) -> bool:
+        return any(rule.triggers(source, on_chain, now) for rule in self.withheld or ())
 
     def _guard(self, source: Price | None, on_chain: Price | None, now: float, *, forced: bool) -> Judgement | None:
         """What holds the feed back whatever its rules say."""

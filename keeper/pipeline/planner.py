@@ -16,6 +16,7 @@ from keeper.pipeline.tracker import OnChainView
 
 MAX_UPDATE_BYTES = 120_000
 """Nodes refuse transactions over 128 KiB."""
+_MAY_JOIN = frozenset({Reason.WITHIN_THRESHOLDS, Reason.HELD_BY_BUDGET})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,33 +27,39 @@ class Survey:
     """Unix seconds."""
     due: Sequence[tuple[FeedId, Reason]]
     held: Sequence[tuple[FeedId, Price, Price]]
-    """Feeds within their thresholds, with their prices at the source and on chain: they may join a push."""
+    """Feeds that are not due, with their prices at the source and on chain: they may join a push."""
+    withheld: Sequence[FeedId]
+    """Feeds that only a limit on spending holds back."""
 
 
 class Planner:
     """Judges every feed and makes the plan."""
 
     def __init__(self, *, policies: Mapping[FeedId, FeedPolicy], buffer: Buffer, view: OnChainView) -> None:
-        self._policies = policies
+        self.policies = policies
+        """As far as the budget allows for now."""
         self._buffer = buffer
         self._view = view
 
     def judge(self, feed_id: FeedId, now: float, *, forced: bool = False) -> Judgement:
         """The verdict on one feed at `now` (Unix seconds)."""
-        return self._policies[feed_id].judge(self._buffer.price(feed_id), self._view.price(feed_id), now, forced=forced)
+        return self.policies[feed_id].judge(self._buffer.price(feed_id), self._view.price(feed_id), now, forced=forced)
 
     def survey(self, now: float, forced: Collection[FeedId]) -> Survey:
         """The verdicts on all feeds at `now` (Unix seconds)."""
         due: list[tuple[FeedId, Reason]] = []
         held: list[tuple[FeedId, Price, Price]] = []
-        for feed_id, policy in self._policies.items():
+        withheld: list[FeedId] = []
+        for feed_id, policy in self.policies.items():
             source, on_chain = self._buffer.price(feed_id), self._view.price(feed_id)
             judgement = policy.judge(source, on_chain, now, forced=feed_id in forced)
             if judgement.verdict is Verdict.DUE:
                 due.append((feed_id, judgement.reason))
-            elif judgement.reason is Reason.WITHIN_THRESHOLDS and source and on_chain:
+            elif judgement.reason in _MAY_JOIN and source and on_chain:
                 held.append((feed_id, source, on_chain))
-        return Survey(now, due, held)
+            if judgement.reason is Reason.HELD_BY_BUDGET:
+                withheld.append(feed_id)
+        return Survey(now, due, held, withheld)
 
     def plan(self, survey: Survey) -> Plan | None:
         """The push of everything that is due, and of what is better off joining it; None if nothing is."""
@@ -68,7 +75,7 @@ class Planner:
         marginal_cost, fixed_cost = self._costs()
         fellows = Counter([on_chain.publish_time for _, _, on_chain in survey.held])
         for feed_id, source, on_chain in survey.held:
-            policy = self._policies[feed_id]
+            policy = self.policies[feed_id]
             if policy.early is Early.CHEAPER:
                 progress = policy.progress(source, on_chain, survey.now)
                 saved_cost = Wei(fixed_cost // fellows[on_chain.publish_time])
