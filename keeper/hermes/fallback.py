@@ -6,9 +6,12 @@ from typing import Never
 
 from keeper.domain.errors import InvalidUpdate
 from keeper.hermes.failure import SourceFailure, unexpected
+from keeper.hermes.intake import Found
 from keeper.hermes.subscription import Subscription
 
 _LONG_AGO = float("-inf")
+_SECOND_POLL_S = 0.5
+"""After a first poll that came too early to bring anything new."""
 _TICK_S = 0.001
 """Timers resolve no less."""
 
@@ -50,9 +53,11 @@ class Fallback:
             if wait_s > 0:
                 await self._pause(wait_s)
             else:
+                is_first = self._next_at == _LONG_AGO
                 budget.spend(now)
                 self._next_at = now + budget.spacing_s
-                await self._poll()
+                if await self._poll() is Found.KNOWN and is_first:
+                    self._next_at = now + _SECOND_POLL_S
 
     async def _pause(self, wait_s: float) -> None:
         self._changed.clear()
@@ -60,11 +65,13 @@ class Fallback:
             async with asyncio.timeout(max(wait_s, _TICK_S)):
                 await self._changed.wait()
 
-    async def _poll(self) -> None:
+    async def _poll(self) -> Found:
         subscription = self._subscription
+        found = Found.NOTHING
         try:
             updates = await subscription.transport.latest(subscription.roster.asked)
-            if subscription.intake.accept(updates, subscription.clock.monotonic()):
+            found = subscription.intake.accept(updates, subscription.clock.monotonic())
+            if found:
                 subscription.health.poll_answered()
             else:
                 subscription.health.poll_failed("the answer holds none of the feeds")
@@ -74,6 +81,7 @@ class Fallback:
             self._failed(exc)
         except Exception as exc:  # noqa: BLE001 - a supervisor: the source outlives faults of our own
             self._failed(unexpected(exc))
+        return found
 
     def _failed(self, failure: SourceFailure) -> None:
         self._subscription.health.poll_failed(str(failure))

@@ -1,11 +1,22 @@
 """Where stream and polls meet: what is new is delivered, whichever brought it."""
 
 from collections.abc import Sequence
+from enum import IntEnum
 
 from keeper.domain.accumulator import Update
 from keeper.hermes.guard import NewestGuard
 from keeper.hermes.health import Health
 from keeper.ports import Clock, Deliver, PriceEvent
+
+
+class Found(IntEnum):
+    """What updates had for us."""
+
+    NOTHING = 0
+    """None of the wanted feeds."""
+    KNOWN = 1
+    """Prices that were here before."""
+    NEWS = 2
 
 
 class Intake:
@@ -17,14 +28,16 @@ class Intake:
         self._clock = clock
         self._deliver = deliver
 
-    def accept(self, updates: Sequence[Update], arrived: float) -> bool:
-        """Deliver what is new of these updates; tells whether any of them holds a wanted feed, new or not."""
+    def accept(self, updates: Sequence[Update], arrived: float) -> Found:
+        """Deliver what is new of these updates."""
         ours = [update for update in updates if self._guard.holds(update)]
         if not ours:
-            return False
+            return Found.NOTHING
         now = self._clock.now()
         self._health.heard(now)
-        if news := tuple(update for update in ours if self._guard.advances(update, now=now)):
-            self._health.delivered()
-            self._deliver(PriceEvent(news, self._health.name, arrived))
-        return True
+        news = tuple(update for update in ours if self._guard.advances(update, now=now))
+        if not news:
+            return Found.KNOWN
+        self._health.delivered()
+        self._deliver(PriceEvent(news, self._health.name, arrived))
+        return Found.NEWS

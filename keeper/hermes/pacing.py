@@ -39,8 +39,8 @@ class RequestBudget:
     """What the server grants to one address: so many polls in a window, and nothing at all after a 429."""
 
     def __init__(self, *, polls: int, window_s: float, sharers: int = 1) -> None:
-        self.spacing_s = window_s * sharers / polls
-        """Between polls of one sharer that go on for long."""
+        self.spacing_s = window_s * sharers / max(polls - 1, 1)
+        """Between polls of one sharer that go on for long; spares one of each window for the moment after a loss."""
         self._window_s = window_s
         self._polls: deque[float] = deque(maxlen=polls)
         self.barred_until = float("-inf")

@@ -66,9 +66,13 @@ def test_a_bar_holds_until_its_latest_end() -> None:
     assert budget.poll_at() == budget.barred_until == 60.0
 
 
+def test_polls_that_go_on_leave_one_to_spare_in_each_window() -> None:
+    assert RequestBudget(polls=5, window_s=10.0).spacing_s == 2.5
+    assert RequestBudget(polls=1, window_s=10.0).spacing_s == 10.0
+
+
 def test_sharers_wait_for_one_another() -> None:
-    assert RequestBudget(polls=5, window_s=10.0).spacing_s == 2.0
-    assert RequestBudget(polls=5, window_s=10.0, sharers=3).spacing_s == 6.0
+    assert RequestBudget(polls=5, window_s=10.0, sharers=3).spacing_s == 7.5
 
 
 def test_a_problem_is_told_again_after_a_minute() -> None:

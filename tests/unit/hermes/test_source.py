@@ -96,6 +96,18 @@ async def test_polls_within_a_second_of_every_kind_of_loss() -> None:
         assert state(bench) is SourceState.POLLING
 
 
+async def test_polls_again_soon_when_the_first_poll_came_too_early_for_news() -> None:
+    async with sourcing() as bench:
+        await streaming(bench)
+        bench.hermes.stream_failure = DROPPED
+        bench.hermes.publish()
+        bench.hermes.drop()
+        lost_at = now()
+        await asyncio.sleep(5)
+        assert [poll.at - lost_at for poll in bench.hermes.polled] == pytest.approx([0.2, 0.7, 3.2])
+        assert [at - lost_at for at, _ in bench.delivered[-3:]] == pytest.approx([0.0, 0.7, 3.2])
+
+
 async def test_goes_back_to_the_stream_without_losing_or_reordering_slots() -> None:
     async with sourcing() as bench:
         await streaming(bench)
@@ -116,14 +128,16 @@ async def test_goes_back_to_the_stream_without_losing_or_reordering_slots() -> N
 async def test_a_second_loss_soon_after_the_first_is_bridged_as_promptly() -> None:
     async with sourcing() as bench:
         await streaming(bench)
+        losses = []
         for _ in range(2):
+            losses.append(now())
             bench.hermes.stream_failure = DROPPED
             bench.hermes.drop()
             await asyncio.sleep(0.25)
             bench.hermes.stream_failure = None
             await asyncio.sleep(1.2)
-        first, second = bench.hermes.polled
-        assert second.at - first.at < 1.5
+        for lost_at in losses:
+            assert next(poll.at - lost_at for poll in bench.hermes.polled if poll.at > lost_at) == pytest.approx(0.2)
 
 
 async def test_tells_that_polling_is_over_as_soon_as_the_stream_is_back() -> None:
@@ -157,7 +171,7 @@ async def test_spaces_the_polls_of_a_long_outage_evenly() -> None:
         bench.hermes.stream_failure = DROPPED
         bench.hermes.drop()
         await asyncio.sleep(60)
-        assert bench.longest_gap_s(since=lost_at) <= 2.4
+        assert bench.longest_gap_s(since=lost_at) <= 2.6
 
 
 async def test_backs_off_from_a_server_that_refuses_connections() -> None:
@@ -186,8 +200,8 @@ async def test_fills_a_quiet_moment_with_a_poll_while_the_stream_stays_open() ->
         bench.hermes.silent = True
         quiet_since, _ = bench.delivered[-1]
         await asyncio.sleep(2.5)
-        assert bench.hermes.polled[0].at - quiet_since == pytest.approx(0.8, abs=0.002)
-        assert bench.longest_gap_s(since=quiet_since) <= 2.0
+        assert [poll.at - quiet_since for poll in bench.hermes.polled] == pytest.approx([0.8], abs=0.002)
+        assert bench.delivered[-1][0] - quiet_since == pytest.approx(0.8, abs=0.002)
         assert bench.hermes.opened == []
         assert bench.events == []
         assert state(bench) is SourceState.STREAMING
@@ -405,7 +419,7 @@ async def test_connections_share_one_poll_limit() -> None:
         assert most_in_ten_seconds(bench.hermes.polled) <= 5
         for group in (FEEDS[:2], FEEDS[2:4], FEEDS[4:6]):
             settled = [poll.at for poll in bench.hermes.polled if poll.feeds == group and poll.at > now() - 70]
-            assert max(later - earlier for earlier, later in pairwise(settled)) < 6.1
+            assert max(later - earlier for earlier, later in pairwise(settled)) < 7.6
 
 
 async def test_has_heard_nothing_until_every_connection_has() -> None:
