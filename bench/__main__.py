@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import os
 import platform
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from bench.chain import gas_table, requests_table
 from bench.latency import latency_table
 from bench.load import load_table
 from bench.tables import replace
+from keeper.domain.errors import KeeperError
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
@@ -50,19 +52,21 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer samples: a look, not a measurement")
     parser.add_argument("--write", action="store_true", help=f"put the tables into docs/{DOCUMENT.name} as well")
     args = parser.parse_args()
-    measured = {name: TABLES[name](QUICK if args.quick else FULL) for name in args.only or TABLES}
-    for name, text in {"machine": machine(), **measured}.items():
-        print(f"## {name}\n\n{text}\n", flush=True)
-        if args.write:
-            replace(DOCUMENT, name, text)
+    effort = QUICK if args.quick else FULL
+    try:
+        for name in ("machine", *(args.only or TABLES)):
+            text = machine() if name == "machine" else TABLES[name](effort)
+            print(f"## {name}\n\n{text}\n", flush=True)
+            if args.write:
+                replace(DOCUMENT, name, text)
+    except KeeperError as exc:
+        sys.exit(f"bench: {exc}")
 
 
 def machine() -> str:
     """What it was measured on."""
-    today = datetime.now(tz=UTC).date()
-    return (
-        f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}, {today}"
-    )
+    processor = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}"
+    return f"{processor}, Python {platform.python_version()}, {datetime.now(tz=UTC).date()}"
 
 
 if __name__ == "__main__":

@@ -203,14 +203,15 @@ async def requests_table(*, pushes: int, poll_s: int) -> str:
         seen = await net.watch(early_update="cheaper", pushes=pushes, poll_s=poll_s)
     polls = seen.while_polling[_POLL]
     rows = [
-        (f"`{method}`", seen.while_pushing[method] / pushes, seen.while_polling[method] / polls)
+        _requests_row(f"`{method}`", seen.while_pushing[method] / pushes, seen.while_polling[method] / polls)
         for method in sorted(seen.while_pushing | seen.while_polling)
     ]
-    rows.append(("all", seen.while_pushing.total() / pushes, seen.while_polling.total() / polls))
-    head = ("Method", "Per push", "Per poll", "Per idle minute")
-    return table(
-        head, [(name, f"{a_push:g}", f"{poll:g}", f"{poll * _POLLS_PER_MINUTE:g}") for name, a_push, poll in rows]
-    )
+    rows.append(_requests_row("all", seen.while_pushing.total() / pushes, seen.while_polling.total() / polls))
+    return table(("Method", "Per push", "Per poll", "Per idle minute"), rows)
+
+
+def _requests_row(name: str, per_push: float, per_poll: float) -> tuple[str, ...]:
+    return name, f"{per_push:g}", f"{per_poll:g}", f"{per_poll * _POLLS_PER_MINUTE:g}"
 
 
 async def gas_table(*, pushes: int) -> str:

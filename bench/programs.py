@@ -20,6 +20,7 @@ THRESHOLD_PPM = 100
 """What `MIN_PRICE_CHANGE_PERCENT` is by default."""
 DAY_S = 86_400
 
+_ROOT = Path(__file__).parent.parent
 _STOP_PATIENCE_S = 20
 _LAST_WORDS = 2_000
 
@@ -86,7 +87,7 @@ def floor(folder: Path, *, address: str, on_chain: dict[FeedId, Price]) -> Itera
         "nonce": 0,
     }
     command = [sys.executable, "-m", "bench.floor"]
-    with _running(command, Path.cwd(), log=folder / "floor.log", given=json.dumps(job).encode()) as program:
+    with _running(command, _ROOT, log=folder / "floor.log", given=json.dumps(job).encode()) as program:
         yield program
 
 
