@@ -53,6 +53,7 @@ def keeper(
     """`keeper run` with the settings of production; nothing forced, no debounce and no heartbeat unless told so."""
     environment = {
         "PATH": os.environ.get("PATH", ""),
+        "PYTHONPATH": str(_ROOT),
         "PRIVATE_KEY": DEV_PRIVATE_KEY.hex(),
         "RPC_URL": f"http://{rpc}",
         "HERMES_URL": f"http://{hermes}",
