@@ -1,17 +1,21 @@
 """What an event is in the log: how urgent, its stable name, its fields for machines and a sentence for people."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
-from typing import Any, NamedTuple, assert_never
+from collections.abc import Mapping
+from typing import Any, assert_never
 
+from keeper.app.lines import FeedNames, Line, coins, listed
+from keeper.app.spending_lines import spending_level, spending_line
 from keeper.domain.events import (
+    BalanceLow,
+    BudgetNearlySpent,
     ChainRead,
     ChainReadFailed,
     Event,
     ForceRequested,
     NothingToPush,
     PushFinished,
+    PushHeld,
     PushPlanned,
     PushRetried,
     PushSent,
@@ -19,17 +23,14 @@ from keeper.domain.events import (
     SourceLost,
     SourcePolling,
     SourceProblem,
+    SpendModeChanged,
 )
 from keeper.domain.policy import Reason
 from keeper.domain.transaction import Outcome
-from keeper.domain.units import FeedId, Wei
+from keeper.domain.units import FeedId
 from keeper.server.decimals import decimal_text, native_text
 
-_MOST_NAMED = 5
-"""Feeds named in a sentence; the rest are counted."""
-_SHORT_ID = 8
 _GWEI_EXPONENT = -9
-_WEI_EXPONENT = -18
 _LEVEL_BY_OUTCOME = {
     Outcome.CONFIRMED: logging.INFO,
     Outcome.NOTHING_NEWER: logging.INFO,
@@ -39,26 +40,6 @@ _LEVEL_BY_OUTCOME = {
     Outcome.DROPPED: logging.ERROR,
     Outcome.FAILED: logging.ERROR,
 }
-
-
-class Line(NamedTuple):
-    """One line of the log."""
-
-    name: str
-    """Stable: what machines look for."""
-    text: str
-    fields: dict[str, Any]
-
-
-class FeedNames:
-    """What to call the feeds."""
-
-    def __init__(self, aliases: Mapping[FeedId, str]) -> None:
-        self._names = {feed: alias if alias != feed else feed[:_SHORT_ID] for feed, alias in aliases.items()}
-
-    def of(self, feeds: Iterable[FeedId]) -> list[str]:
-        """A name for each."""
-        return [self._names.get(feed, feed[:_SHORT_ID]) for feed in feeds]
 
 
 def level_of(event: Event) -> int:
@@ -76,6 +57,8 @@ def level_of(event: Event) -> int:
             level = logging.WARNING if event.active else logging.INFO
         case SourceLost() | SourceProblem() | ChainReadFailed() | PushRetried():
             level = logging.WARNING
+        case SpendModeChanged() | BudgetNearlySpent() | BalanceLow() | PushHeld():
+            level = spending_level(event)
         case PushFinished():
             level = _LEVEL_BY_OUTCOME[event.outcome]
         case _:
@@ -94,6 +77,8 @@ def line_of(event: Event, names: FeedNames, reasons: Mapping[FeedId, Reason]) ->
             return _step_line(event, names)
         case PushFinished():
             return _finished_line(event, names, reasons)
+        case SpendModeChanged() | BudgetNearlySpent() | BalanceLow() | PushHeld():
+            return spending_line(event, names)
         case _:
             assert_never(event)
 
@@ -121,7 +106,7 @@ def _network_line(event: ChainRead | ChainReadFailed | ForceRequested | NothingT
     match event:
         case ChainRead():
             fields = {"block": event.block, "balance": native_text(event.balance), "nonce": event.nonce}
-            text = f"{event.network} read at block {event.block}: balance {_coins(event.balance)}, nonce {event.nonce}"
+            text = f"{event.network} read at block {event.block}: balance {coins(event.balance)}, nonce {event.nonce}"
             return Line("chain_read", text, network | fields)
         case ChainReadFailed(error=error):
             text = f"{event.network} cannot be read, its last known state stays in force: {error}"
@@ -144,15 +129,15 @@ def _step_line(event: PushPlanned | PushSent | PushRetried, names: FeedNames) ->
             feeds = names.of(feed for feed, _ in event.feeds)
             due = dict(zip(feeds, (reason.value for _, reason in event.feeds), strict=True))
             verb = "would be sent" if event.dry_run else "planned"
-            listed = _listed([f"{name} ({reason})" for name, reason in due.items()])
-            text = f"{push} {verb}: {listed}, about {event.gas:,} gas, fee {_coins(event.update_fee)}"
+            told_feeds = listed([f"{name} ({reason})" for name, reason in due.items()])
+            text = f"{push} {verb}: {told_feeds}, about {event.gas:,} gas, fee {coins(event.update_fee)}"
             told = {"feeds": feeds, "reasons": due, "gas": event.gas, "update_fee": native_text(event.update_fee)}
             return Line("push_planned", text, fields | told | {"dry_run": event.dry_run})
         case PushSent():
             feeds = names.of(event.feeds)
             sent_ms = round(event.event_to_sent_s * 1000, 1)
             tx_hash = f"0x{event.tx_hash.hex()}"
-            text = f"{push} sent to {event.endpoint} {sent_ms} ms after its price: {_listed(feeds)}"
+            text = f"{push} sent to {event.endpoint} {sent_ms} ms after its price: {listed(feeds)}"
             told = {"feeds": feeds, "nonce": event.nonce, "tx_hash": tx_hash, "endpoint": event.endpoint}
             return Line("push_sent", text, fields | told | {"event_to_sent_ms": sent_ms})
         case PushRetried():
@@ -186,22 +171,12 @@ def _finished_line(event: PushFinished, names: FeedNames, reasons: Mapping[FeedI
         "latency_ms": round(event.latency_s * 1000, 1) if event.latency_s is not None else None,
     }
     told = [
-        _listed([f"{name} ({known[name]})" if name in known else name for name in feeds]),
+        listed([f"{name} ({known[name]})" if name in known else name for name in feeds]),
         event.detail,
         f"{event.gas_used:,} gas" if event.gas_used is not None else "",
-        f"cost {_coins(cost.total)}" if cost is not None else "",
+        f"cost {coins(cost.total)}" if cost is not None else "",
         f"{event.latency_s:.2f} s" if event.latency_s is not None else "",
     ]
     block = f" in block {event.block}" if event.block is not None else ""
     text = f"{event.network} push {event.push} {outcome.replace('_', ' ')}{block}: {', '.join(filter(None, told))}"
     return Line(f"push_{outcome}", text, {name: value for name, value in fields.items() if value is not None})
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - _MOST_NAMED
-    return ", ".join(names) if more <= 0 else f"{', '.join(names[:_MOST_NAMED])} and {more} more"
-
-
-def _coins(amount: Wei) -> str:
-    """An amount in the chain's coin, to four digits."""
-    return f"{Decimal(amount).scaleb(_WEI_EXPONENT):.4g} coins"

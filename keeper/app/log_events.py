@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
 
-from keeper.app.event_lines import FeedNames, level_of, line_of
+from keeper.app.event_lines import level_of, line_of
+from keeper.app.lines import FeedNames
 from keeper.domain.events import Event, PushFinished, PushPlanned
 from keeper.domain.policy import Reason
 from keeper.domain.status import KeeperStatus

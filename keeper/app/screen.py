@@ -20,6 +20,7 @@ _WORRYING = frozenset(
         Reason.FROM_THE_FUTURE,
         Reason.SOURCE_STALE,
         Reason.CONFIDENCE_TOO_WIDE,
+        Reason.HELD_BY_BUDGET,
     }
 )
 _TABLE_LINES = 5

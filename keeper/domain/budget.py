@@ -49,6 +49,9 @@ class Allowance:
     limit: SpendLimit | None = None
 
 
+FREELY = Allowance(SpendMode.NORMAL)
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
     """What the operator grants; None is no limit."""
@@ -86,7 +89,7 @@ def allowance(budget: Budget, funds: Funds) -> Allowance:
         return Allowance(SpendMode.HEARTBEAT_ONLY, SpendLimit.LOW_BALANCE)
     if funds.priced_out:
         return Allowance(SpendMode.HEARTBEAT_ONLY, SpendLimit.FEE_CAP)
-    return Allowance(SpendMode.NORMAL)
+    return FREELY
 
 
 @dataclass(frozen=True, slots=True)

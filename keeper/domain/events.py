@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from keeper.domain.budget import Allowance
 from keeper.domain.fees import Cost
 from keeper.domain.policy import Reason
 from keeper.domain.transaction import Outcome
@@ -135,6 +136,43 @@ class PushFinished:
     """From the arrival of the newest price in it to the receipt."""
 
 
+@dataclass(frozen=True, slots=True)
+class SpendModeChanged:
+    """From now on the network spends more freely, or less."""
+
+    network: str
+    allowance: Allowance
+    spent_today: Wei
+    """Since midnight UTC."""
+    balance: Wei
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetNearlySpent:
+    """Four fifths of the day's budget are gone; told once a day."""
+
+    network: str
+    spent_today: Wei
+    daily_budget: Wei
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceLow:
+    """The balance lasts for less than a day at the burn of the last one."""
+
+    network: str
+    balance: Wei
+    runway_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class PushHeld:
+    """Feeds would be due, and a limit on spending holds them; each is told once between two of its pushes."""
+
+    network: str
+    feeds: tuple[FeedId, ...]
+
+
 Event: TypeAlias = (
     SourceConnected
     | SourceLost
@@ -148,4 +186,8 @@ Event: TypeAlias = (
     | PushSent
     | PushRetried
     | PushFinished
+    | SpendModeChanged
+    | BudgetNearlySpent
+    | BalanceLow
+    | PushHeld
 )

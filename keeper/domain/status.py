@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
+from keeper.domain.budget import FREELY, Allowance
 from keeper.domain.policy import Judgement
 from keeper.domain.price import Price
 from keeper.domain.transaction import Outcome
@@ -68,6 +69,21 @@ class FeedStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class SpendStatus:
+    """How one network spends."""
+
+    allowance: Allowance = FREELY
+    spent_today: Wei = Wei(0)
+    """Since midnight UTC, on gas and update fees."""
+    daily_budget: Wei | None = None
+    runway_s: int | None = None
+    """How long the balance lasts at the burn of the last day; None while there is no hour to go by."""
+    fee_cap: Wei | None = None
+    """What a push would offer now; None before the first read."""
+    tip: Wei | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkStatus:
     """One network."""
 
@@ -96,6 +112,7 @@ class NetworkStatus:
     """JSON-RPC requests by method since the start."""
     feeds: Collection[FeedStatus]
     """Made as they are read, each as of then."""
+    spending: SpendStatus = SpendStatus()
 
 
 @dataclass(frozen=True, slots=True)

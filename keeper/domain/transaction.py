@@ -82,6 +82,8 @@ class Outcome(StrEnum):
     """Sent, and still unknown when the keeper gave up waiting."""
     FAILED = "failed"
     """No endpoint took it."""
+    HELD_BY_BUDGET = "held_by_budget"
+    """Not even planned: a limit on spending holds its feeds."""
 
 
 class State(StrEnum):

@@ -3,6 +3,7 @@
 _MOST_ZEROS = 64
 """An exponent beyond this is nobody's price: its digits are not written out."""
 _WEI_EXPONENT = -18
+_GWEI_EXPONENT = -9
 
 
 def decimal_text(value: int, expo: int) -> str:
@@ -18,4 +19,13 @@ def decimal_text(value: int, expo: int) -> str:
 
 def native_text(wei: int) -> str:
     """An amount in the chain's coin, exactly, without trailing zeros."""
-    return decimal_text(wei, _WEI_EXPONENT).rstrip("0").removesuffix(".")
+    return _without_zeros(decimal_text(wei, _WEI_EXPONENT))
+
+
+def gwei_text(wei: int) -> str:
+    """A price of gas in gwei, exactly, without trailing zeros."""
+    return _without_zeros(decimal_text(wei, _GWEI_EXPONENT))
+
+
+def _without_zeros(text: str) -> str:
+    return text.rstrip("0").removesuffix(".")

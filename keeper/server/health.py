@@ -10,7 +10,9 @@ from enum import StrEnum
 
 import msgspec
 
+from keeper.domain.budget import FREELY, SpendMode
 from keeper.domain.status import EndpointStatus, KeeperStatus, NetworkStatus, SourceState, SourceStatus
+from keeper.server.spending import SPENDING
 
 MAX_EVENT_AGE_S = 30
 """A source whose last event is older delivers nothing, whatever its connection says."""
@@ -120,13 +122,16 @@ def _source(source: SourceStatus, now: float) -> Component:
 def _network(network: NetworkStatus) -> Component:
     if not network.ready:
         return Component(Level.UNHEALTHY, _unread(network))
+    allowance = network.spending.allowance
+    if allowance.mode is SpendMode.STOPPED:
+        return Component(Level.UNHEALTHY, f"{SPENDING[allowance]} (account {network.account})")
     failures = network.consecutive_failures
     if failures:
         level = Level.UNHEALTHY if failures >= MAX_CONSECUTIVE_FAILURES else Level.DEGRADED
         detail = f": {network.detail}" if network.detail else ""
         return Component(level, f"failed pushes in a row: {failures}{detail}")
-    if network.balance == 0 and not network.dry_run:
-        return Component(Level.DEGRADED, f"cannot pay: send coins to {network.account}")
+    if allowance != FREELY:
+        return Component(Level.DEGRADED, f"{SPENDING[allowance]} (account {network.account})")
     if network.detail:
         return Component(Level.DEGRADED, network.detail)
     return Component(Level.HEALTHY, "is kept fresh" if not network.dry_run else "is watched only: dry run")

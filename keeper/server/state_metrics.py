@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from keeper.domain.budget import SpendLimit, SpendMode
 from keeper.domain.price import Price, usable
 from keeper.domain.status import FeedStatus, KeeperStatus, NetworkStatus, SourceState, SourceStatus
 from keeper.domain.transaction import Outcome
@@ -119,6 +120,31 @@ NETWORK_MEASURES: tuple[Measure[NetworkStatus], ...] = (
         "Unix time of the last push.",
         lambda network, _: network.last_push_at,
     ),
+    Measure(
+        "keeper_spent_today_wei",
+        "gauge",
+        "What pushes took from the account since midnight UTC.",
+        lambda network, _: network.spending.spent_today,
+    ),
+    Measure(
+        "keeper_daily_budget_wei",
+        "gauge",
+        "What pushes may take from the account on one day (UTC).",
+        lambda network, _: network.spending.daily_budget,
+    ),
+    Measure(
+        "keeper_runway_seconds",
+        "gauge",
+        "How long the balance lasts at the burn of the last day.",
+        lambda network, _: network.spending.runway_s,
+    ),
+    Measure(
+        "keeper_fee_cap_wei",
+        "gauge",
+        "The most that a push would pay for a unit of gas.",
+        lambda network, _: network.spending.fee_cap,
+    ),
+    Measure("keeper_tip_wei", "gauge", "The tip that a push would offer.", lambda network, _: network.spending.tip),
 )
 NETWORK_BREAKDOWNS: tuple[Breakdown[NetworkStatus], ...] = (
     Breakdown(
@@ -134,6 +160,20 @@ NETWORK_BREAKDOWNS: tuple[Breakdown[NetworkStatus], ...] = (
         "What pushes took from the account.",
         "kind",
         lambda network: {"gas": network.spent_gas, "update_fee": network.spent_update_fees},
+    ),
+    Breakdown(
+        "keeper_spend_mode",
+        "gauge",
+        "1 for the mode of spending that a network is in, 0 for all others.",
+        "mode",
+        lambda network: {mode.value: int(mode is network.spending.allowance.mode) for mode in SpendMode},
+    ),
+    Breakdown(
+        "keeper_spend_limit",
+        "gauge",
+        "1 for the limit that keeps a network from spending freely, 0 for all others.",
+        "limit",
+        lambda network: {limit.value: int(limit is network.spending.allowance.limit) for limit in SpendLimit},
     ),
     Breakdown(
         "keeper_rpc_requests_total",

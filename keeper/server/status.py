@@ -1,9 +1,10 @@
 """From the keeper's state to the answer of /status."""
 
 from keeper.domain.price import Price
-from keeper.domain.status import EndpointStatus, FeedStatus, KeeperStatus, NetworkStatus, SourceStatus
+from keeper.domain.status import EndpointStatus, FeedStatus, KeeperStatus, NetworkStatus, SourceStatus, SpendStatus
 from keeper.domain.transaction import Outcome
-from keeper.server.decimals import decimal_text, native_text
+from keeper.domain.units import Wei
+from keeper.server.decimals import decimal_text, gwei_text, native_text
 from keeper.server.health import Level, health
 from keeper.server.pacing import paced
 from keeper.server.views import (
@@ -14,11 +15,13 @@ from keeper.server.views import (
     NetworkView,
     PriceView,
     SourceView,
+    SpendingView,
     Spent,
     StatusView,
 )
 
 _PPM_AS_PERCENT = -4
+_HOUR_S = 3_600
 
 
 async def status_view(status: KeeperStatus) -> StatusView:
@@ -61,7 +64,7 @@ async def _network(network: NetworkStatus, now: float) -> NetworkView:
         ready=network.ready,
         detail=network.detail,
         block=network.block,
-        balance=None if network.balance is None else _amount(network.balance),
+        balance=_optional_amount(network.balance),
         nonce=network.nonce,
         in_flight=network.in_flight,
         consecutive_failures=network.consecutive_failures,
@@ -71,10 +74,23 @@ async def _network(network: NetworkStatus, now: float) -> NetworkView:
             update_fees=_amount(network.spent_update_fees),
             total=_amount(network.spent_gas + network.spent_update_fees),
         ),
+        spending=_spending(network.spending),
         last_push_at=_optional(network.last_push_at),
         endpoints=[_endpoint(endpoint) for endpoint in network.endpoints],
         rpc_calls=dict(network.rpc_calls),
         feeds=await paced(_feed(feed, now) for feed in network.feeds),
+    )
+
+
+def _spending(spending: SpendStatus) -> SpendingView:
+    return SpendingView(
+        mode=spending.allowance.mode,
+        limit=spending.allowance.limit,
+        today=_amount(spending.spent_today),
+        daily_budget=_optional_amount(spending.daily_budget),
+        runway_hours=None if spending.runway_s is None else round(spending.runway_s / _HOUR_S, 1),
+        fee_cap_gwei=None if spending.fee_cap is None else gwei_text(spending.fee_cap),
+        tip_gwei=None if spending.tip is None else gwei_text(spending.tip),
     )
 
 
@@ -114,6 +130,10 @@ def _price(price: Price | None, now: float) -> PriceView | None:
 
 def _amount(wei: int) -> Amount:
     return Amount(wei=str(wei), native=native_text(wei))
+
+
+def _optional_amount(wei: Wei | None) -> Amount | None:
+    return None if wei is None else _amount(wei)
 
 
 def _rounded(seconds: float) -> float:

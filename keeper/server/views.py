@@ -6,6 +6,7 @@ and their parts, of which there may be thousands, are kept from the garbage coll
 
 import msgspec
 
+from keeper.domain.budget import SpendLimit, SpendMode
 from keeper.domain.policy import Reason, Verdict
 from keeper.domain.status import SourceState
 from keeper.domain.transaction import Outcome
@@ -73,6 +74,22 @@ class Spent(msgspec.Struct, frozen=True):
     total: Amount
 
 
+class SpendingView(msgspec.Struct, frozen=True):
+    """How freely a network spends, and what it would offer for gas now."""
+
+    mode: SpendMode
+    limit: SpendLimit | None
+    """None in normal mode."""
+    today: Amount
+    """Spent since midnight UTC, on gas and update fees."""
+    daily_budget: Amount | None
+    """None without a budget."""
+    runway_hours: float | None
+    """How long the balance lasts at the burn of the last day."""
+    fee_cap_gwei: str | None
+    tip_gwei: str | None
+
+
 class NetworkView(msgspec.Struct, frozen=True):
     """One network."""
 
@@ -92,6 +109,7 @@ class NetworkView(msgspec.Struct, frozen=True):
     pushes: dict[str, int]
     """By outcome; every outcome has its key."""
     spent: Spent
+    spending: SpendingView
     last_push_at: float | None
     endpoints: list[EndpointView]
     rpc_calls: dict[str, int]

@@ -4,7 +4,15 @@ from dataclasses import replace
 
 from keeper.domain.policy import DUE, HELD, Reason
 from keeper.domain.price import Price
-from keeper.domain.status import EndpointStatus, FeedStatus, KeeperStatus, NetworkStatus, SourceState, SourceStatus
+from keeper.domain.status import (
+    EndpointStatus,
+    FeedStatus,
+    KeeperStatus,
+    NetworkStatus,
+    SourceState,
+    SourceStatus,
+    SpendStatus,
+)
 from keeper.domain.transaction import Outcome
 from keeper.domain.units import FeedId, Wei
 
@@ -67,6 +75,13 @@ NETWORK = NetworkStatus(
     endpoints=(EndpointStatus("rpc-1", healthy=True, detail=""), EndpointStatus("rpc-2", healthy=True, detail="")),
     rpc_calls={"eth_sendRawTransaction": 11, "eth_call": 3},
     feeds=(BTC, NEW_FEED),
+    spending=SpendStatus(
+        spent_today=Wei(20_000_000_000_000),
+        daily_budget=Wei(10**17),
+        runway_s=86_580,
+        fee_cap=Wei(41_500_000_000),
+        tip=Wei(1_500_000_000),
+    ),
 )
 KEEPER = KeeperStatus(
     version="0.1.0", started_at=NOW - 3_600, now=NOW, stopping=False, sources=(SOURCE,), networks=(NETWORK,)

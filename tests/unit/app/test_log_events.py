@@ -6,15 +6,20 @@ from typing import Any, get_args
 
 import pytest
 
-from keeper.app.event_lines import FeedNames, level_of, line_of
+from keeper.app.event_lines import level_of, line_of
+from keeper.app.lines import FeedNames
 from keeper.app.log_events import LogEvents, log_health
+from keeper.domain.budget import FREELY, Allowance, SpendLimit, SpendMode
 from keeper.domain.events import (
+    BalanceLow,
+    BudgetNearlySpent,
     ChainRead,
     ChainReadFailed,
     Event,
     ForceRequested,
     NothingToPush,
     PushFinished,
+    PushHeld,
     PushPlanned,
     PushRetried,
     PushSent,
@@ -22,6 +27,7 @@ from keeper.domain.events import (
     SourceLost,
     SourcePolling,
     SourceProblem,
+    SpendModeChanged,
 )
 from keeper.domain.fees import Cost
 from keeper.domain.policy import Reason
@@ -55,6 +61,13 @@ CONFIRMED = PushFinished(
     latency_s=0.4124,
 )
 """Push 7, in which BTC/USD was written."""
+SPENT = SpendModeChanged(
+    network="evm",
+    allowance=Allowance(SpendMode.HEARTBEAT_ONLY, SpendLimit.DAILY_BUDGET),
+    spent_today=Wei(10**17),
+    balance=Wei(10**18),
+)
+BROKE = dataclasses.replace(SPENT, allowance=Allowance(SpendMode.STOPPED, SpendLimit.LOW_BALANCE), balance=Wei(5))
 EVENTS: tuple[tuple[Event, str, str], ...] = (
     (SourceConnected("hermes"), "INFO", "source_connected"),
     (SourceLost("hermes", "went silent"), "WARNING", "source_lost"),
@@ -78,6 +91,12 @@ EVENTS: tuple[tuple[Event, str, str], ...] = (
     (dataclasses.replace(CONFIRMED, outcome=Outcome.SUPERSEDED), "WARNING", "push_superseded"),
     (dataclasses.replace(CONFIRMED, outcome=Outcome.UNRESOLVED), "WARNING", "push_unresolved"),
     (PushFinished("evm", 8, Outcome.FAILED, FEEDS, (), 3, "no endpoint answers"), "ERROR", "push_failed"),
+    (SPENT, "WARNING", "spend_mode"),
+    (BROKE, "ERROR", "spend_mode"),
+    (dataclasses.replace(SPENT, allowance=FREELY), "INFO", "spend_mode"),
+    (BudgetNearlySpent("evm", Wei(8 * 10**17), Wei(10**18)), "WARNING", "budget_nearly_spent"),
+    (BalanceLow("evm", Wei(10**18), 81_000), "WARNING", "balance_low"),
+    (PushHeld("evm", FEEDS), "DEBUG", "push_held_by_budget"),
 )
 
 
@@ -109,7 +128,9 @@ def test_an_event_is_one_line_with_its_level_and_name(
 
 def test_every_kind_of_event_is_covered_here() -> None:
     assert {type(event) for event, _, _ in EVENTS} == set(get_args(Event))
-    assert {event.outcome for event, _, _ in EVENTS if isinstance(event, PushFinished)} == set(Outcome)
+    assert {event.outcome for event, _, _ in EVENTS if isinstance(event, PushFinished)} == {
+        outcome for outcome in Outcome if outcome is not Outcome.HELD_BY_BUDGET
+    }
 
 
 @pytest.mark.parametrize(("event", "level", "name"), EVENTS)
@@ -143,6 +164,26 @@ def test_a_push_is_told_with_names_reasons_cost_and_time() -> None:
         "update_fee": "0.000000000000000002",
         "latency_ms": 412.4,
     }
+
+
+def test_a_limit_on_spending_is_told_with_its_figures() -> None:
+    line = line_of(SPENT, NAMES, {})
+    assert line.text == (
+        "evm sends heartbeats only: the budget of the day is spent; 0.1000 coins spent today, balance 1.000 coins"
+    )
+    assert line.fields == {
+        "network": "evm",
+        "mode": "heartbeat_only",
+        "limit": "daily_budget",
+        "spent_today": "0.1",
+        "balance": "1",
+    }
+
+
+def test_a_low_balance_is_told_with_the_hours_it_lasts() -> None:
+    line = line_of(BalanceLow("evm", Wei(10**18), 81_000), NAMES, {})
+    assert line.text == "evm: the balance of 1.000 coins lasts for about 22.5 h, send coins"
+    assert line.fields == {"network": "evm", "balance": "1", "runway_hours": 22.5}
 
 
 def test_the_end_of_a_push_tells_the_reasons_it_was_planned_for(heard: pytest.LogCaptureFixture) -> None:

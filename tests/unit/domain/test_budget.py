@@ -9,10 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keeper.domain.budget import DAY_S, HOUR_S, Allowance, Budget, Funds, Spending, SpendLimit, SpendMode, allowance
+from keeper.domain.budget import (
+    DAY_S,
+    FREELY,
+    HOUR_S,
+    Allowance,
+    Budget,
+    Funds,
+    Spending,
+    SpendLimit,
+    SpendMode,
+    allowance,
+)
 from keeper.domain.units import Wei
 
-NORMAL = Allowance(SpendMode.NORMAL)
 MODES = list(SpendMode)
 MIDNIGHT = 1_760_054_400
 """Of 10 October 2025, UTC."""
@@ -39,12 +49,12 @@ def stopped(limit: SpendLimit) -> Allowance:
 @pytest.mark.parametrize(
     ("funds", "expected"),
     [
-        (WELL, NORMAL),
-        (replace(WELL, spent_today=Wei(999)), NORMAL),
+        (WELL, FREELY),
+        (replace(WELL, spent_today=Wei(999)), FREELY),
         (replace(WELL, spent_today=Wei(1000)), heartbeats(SpendLimit.DAILY_BUDGET)),
         (replace(WELL, spent_today=Wei(1499)), heartbeats(SpendLimit.DAILY_BUDGET)),
         (replace(WELL, spent_today=Wei(1500)), stopped(SpendLimit.DAILY_BUDGET)),
-        (replace(WELL, balance=Wei(500)), NORMAL),
+        (replace(WELL, balance=Wei(500)), FREELY),
         (replace(WELL, balance=Wei(499)), heartbeats(SpendLimit.LOW_BALANCE)),
         (replace(WELL, balance=Wei(10)), heartbeats(SpendLimit.LOW_BALANCE)),
         (replace(WELL, balance=Wei(9)), stopped(SpendLimit.LOW_BALANCE)),
@@ -60,7 +70,7 @@ def test_spends_less_freely_from_the_limit_on(funds: Funds, expected: Allowance)
 
 @given(balance=AMOUNTS, spent=AMOUNTS)
 def test_spends_freely_without_limits(balance: Wei, spent: Wei) -> None:
-    assert allowance(Budget(), Funds(balance, Wei(0), spent)) == NORMAL
+    assert allowance(Budget(), Funds(balance, Wei(0), spent)) == FREELY
 
 
 @given(budget=BUDGETS, funds=FUNDS)
@@ -92,7 +102,7 @@ def test_more_spent_or_a_smaller_balance_never_makes_it_spend_more_freely(
 @given(budget=BUDGETS, funds=FUNDS)
 def test_a_new_day_a_top_up_and_lower_fees_lift_every_limit(budget: Budget, funds: Funds) -> None:
     plenty = Wei(max(funds.push_cost, budget.low_balance or 0))
-    assert allowance(budget, replace(funds, balance=plenty, spent_today=Wei(0), priced_out=False)) == NORMAL
+    assert allowance(budget, replace(funds, balance=plenty, spent_today=Wei(0), priced_out=False)) == FREELY
 
 
 @pytest.mark.parametrize(("spent", "nearly"), [(799, False), (800, True), (5000, True)])

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from keeper.domain.budget import SpendLimit, SpendMode
 from keeper.domain.events import PushFinished, PushPlanned
 from keeper.domain.fees import Cost
 from keeper.domain.policy import Reason
@@ -79,6 +80,7 @@ async def test_lists_every_metric_with_its_type_and_labels() -> None:
         views.FeedView,
         views.EndpointView,
         views.Spent,
+        views.SpendingView,
         views.NetworkView,
         views.SourceView,
         views.StatusView,
@@ -89,6 +91,6 @@ def test_names_every_key_of_the_status(shape: type[msgspec.Struct]) -> None:
     assert {key for key in shape.__struct_fields__ if f"`{key}`" not in table and f'"{key}"' not in table} == set()
 
 
-@pytest.mark.parametrize("word", [*Outcome, *SourceState])
+@pytest.mark.parametrize("word", [*Outcome, *SourceState, *SpendMode, *SpendLimit])
 def test_explains_every_word(word: str) -> None:
     assert f"`{word}`" in DOCUMENT

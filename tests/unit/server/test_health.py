@@ -4,14 +4,17 @@ from dataclasses import replace
 
 import pytest
 
+from keeper.domain.budget import Allowance, SpendLimit, SpendMode
 from keeper.domain.policy import HELD, Reason
-from keeper.domain.status import EndpointStatus, KeeperStatus, SourceState
-from keeper.domain.units import Wei
+from keeper.domain.status import EndpointStatus, KeeperStatus, SourceState, SpendStatus
 from keeper.server.health import MAX_EVENT_AGE_S, Component, Level, health, readiness
 from tests.support.status import BTC, KEEPER, NETWORK, NOW, SOURCE, with_network, with_source
 
 UP, DOWN = EndpointStatus("a", healthy=True, detail=""), EndpointStatus("b", healthy=False, detail="timed out")
 LOST = replace(SOURCE, name="second", state=SourceState.DOWN, connected=False, detail="connection refused")
+
+BROKE = SpendStatus(allowance=Allowance(SpendMode.STOPPED, SpendLimit.LOW_BALANCE))
+OVER_BUDGET = SpendStatus(allowance=Allowance(SpendMode.HEARTBEAT_ONLY, SpendLimit.DAILY_BUDGET))
 
 
 @pytest.mark.parametrize(
@@ -58,8 +61,16 @@ LOST = replace(SOURCE, name="second", state=SourceState.DOWN, connected=False, d
             "failed pushes in a row: 4: reverted",
         ),
         (with_network(consecutive_failures=5), Level.UNHEALTHY, "network:devnet", "failed pushes in a row: 5"),
-        (with_network(balance=Wei(0)), Level.DEGRADED, "network:devnet", f"send coins to {NETWORK.account}"),
-        (with_network(balance=Wei(0), dry_run=True), Level.HEALTHY, "network:devnet", "dry run"),
+        (with_network(dry_run=True), Level.HEALTHY, "network:devnet", "dry run"),
+        (with_network(spending=BROKE), Level.UNHEALTHY, "network:devnet", "pay for a push, send coins (account 0x"),
+        (with_network(spending=BROKE, consecutive_failures=4), Level.UNHEALTHY, "network:devnet", "sends nothing"),
+        (with_network(spending=OVER_BUDGET), Level.DEGRADED, "network:devnet", "sends heartbeats only: the budget"),
+        (
+            with_network(spending=OVER_BUDGET, consecutive_failures=5),
+            Level.UNHEALTHY,
+            "network:devnet",
+            "failed pushes in a row: 5",
+        ),
         (with_network(endpoints=(UP, DOWN)), Level.DEGRADED, "rpc:devnet/b", "timed out"),
         (with_network(endpoints=(DOWN,)), Level.UNHEALTHY, "rpc:devnet/b", "timed out"),
         (

@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from keeper.domain.budget import Allowance, SpendLimit, SpendMode
 from keeper.domain.price import Price
-from keeper.domain.status import KeeperStatus, SourceState
+from keeper.domain.status import KeeperStatus, SourceState, SpendStatus
 from keeper.server.status import status_view
 from keeper.server.views import StatusView
 from tests.support.status import ACCOUNT, BTC, CONTRACT, KEEPER, NOW, feed_id, with_feeds, with_network, with_source
@@ -73,11 +74,21 @@ async def test_tells_of_each_network() -> None:
             "superseded": 0,
             "unresolved": 0,
             "failed": 0,
+            "held_by_budget": 0,
         },
         "spent": {
             "gas": {"wei": "123456789000000", "native": "0.000123456789"},
             "update_fees": {"wei": "11", "native": "0.000000000000000011"},
             "total": {"wei": "123456789000011", "native": "0.000123456789000011"},
+        },
+        "spending": {
+            "mode": "normal",
+            "limit": None,
+            "today": {"wei": "20000000000000", "native": "0.00002"},
+            "daily_budget": {"wei": "100000000000000000", "native": "0.1"},
+            "runway_hours": 24.1,
+            "fee_cap_gwei": "41.5",
+            "tip_gwei": "1.5",
         },
         "last_push_at": NOW - 11.5,
         "endpoints": [
@@ -148,6 +159,20 @@ async def test_tells_nothing_of_a_chain_that_was_not_read() -> None:
     (network,) = told["networks"]
     unknown = ("chain_id", "block", "balance", "nonce", "last_push_at")
     assert {key: network[key] for key in unknown} == dict.fromkeys(unknown)
+
+
+async def test_tells_which_limit_holds_and_nothing_of_what_is_not_known() -> None:
+    spent = Allowance(SpendMode.HEARTBEAT_ONLY, SpendLimit.DAILY_BUDGET)
+    (network,) = (await document(with_network(spending=SpendStatus(allowance=spent))))["networks"]
+    assert network["spending"] == {
+        "mode": "heartbeat_only",
+        "limit": "daily_budget",
+        "today": {"wei": "0", "native": "0"},
+        "daily_budget": None,
+        "runway_hours": None,
+        "fee_cap_gwei": None,
+        "tip_gwei": None,
+    }
 
 
 async def test_can_be_read_back() -> None:
