@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from keeper.domain.errors import KeeperError
 from keeper.lab.anvil import Anvil
 from keeper.lab.anvil_install import ensure_anvil
 from tests.support.node import Node
+from tests.support.postgres import HOW_TO_INSTALL, PostgresProcess, find
 
 
 def _announce(line: str) -> None:
@@ -38,3 +39,12 @@ async def node(anvil: Anvil) -> AsyncIterator[Node]:
     """The chain's JSON-RPC, with its unlocked account."""
     async with Node(anvil.url) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresProcess]:
+    """A PostgreSQL server; where there is none, the test is skipped with how to get it."""
+    if find("initdb") is None:
+        pytest.skip(HOW_TO_INSTALL)
+    with PostgresProcess() as server:
+        yield server

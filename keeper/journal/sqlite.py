@@ -1,0 +1,159 @@
+"""A journal in a file. A record is a few statements of plain sqlite3 in one transaction.
+
+With `Sync.NORMAL` that takes microseconds and waits for no disk, so it is done on the event loop: what a process has
+written survives its death. With `Sync.FULL` it waits for the disk, in a thread, and survives the loss of power.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from enum import StrEnum
+from functools import partial
+
+from keeper.domain.errors import JournalError
+from keeper.journal.address import SqliteFile
+from keeper.journal.changes import AttemptRow, Changes, FeedCostRow, PushRow
+from keeper.journal.database import LOCK_PATIENCE_S, SqliteDatabase
+from keeper.journal.failures import is_locked, translated
+from keeper.journal.journal import StoredJournal
+
+_LOCKED_PAUSE_S = 0.002
+_APPENDS_PER_CHECKPOINT = 256
+_LOG_LIMIT_BYTES = 64 * 2**20
+
+
+class Sync(StrEnum):
+    """What a record waits for."""
+
+    NORMAL = "normal"
+    """For the operating system, which writes to the disk in its own time."""
+    FULL = "full"
+    """For the disk."""
+
+
+def _insert(table: str, *columns: str) -> str:
+    marks = ", ".join("?" * len(columns))
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - names of our own
+
+
+_PUT_PUSH = (
+    _insert("keeper_pushes", "account_id", *PushRow._fields)
+    + " ON CONFLICT (account_id, push) DO UPDATE SET "
+    + ", ".join(
+        f"{name} = excluded.{name}"
+        for name in PushRow._fields
+        if name not in {"push", "decided_at", "mined_at", "ended_at"}
+    )
+    + ", mined_at = CASE WHEN excluded.mined_at IS NOT NULL THEN coalesce(mined_at, excluded.mined_at) END"
+    + ", ended_at = coalesce(ended_at, excluded.ended_at)"
+)
+_PUT_ATTEMPT = (
+    _insert("keeper_attempts", "account_id", "push", "nonce", *AttemptRow._fields)
+    + " ON CONFLICT (account_id, hash) DO UPDATE SET fate = excluded.fate, since_block = excluded.since_block,"
+    " raw = excluded.raw, sent_at = coalesce(sent_at, excluded.sent_at)"
+)
+_SET_FATE = (
+    "UPDATE keeper_attempts SET fate = ?, sent_at = coalesce(sent_at, ?), since_block = ?"
+    " WHERE account_id = ? AND hash = ?"
+)
+_DROP_FEED_COSTS = "DELETE FROM keeper_feed_costs WHERE account_id = ? AND push = ?"
+_PUT_FEED_COST = _insert("keeper_feed_costs", "account_id", "push", *FeedCostRow._fields)
+_PUT_NOTE = (
+    "INSERT INTO keeper_notes (account_id, push, at, kind, tx_hash, endpoint, detail)"
+    " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE NOT EXISTS (SELECT 1 FROM keeper_notes WHERE account_id = ?1"
+    " AND push = ?2 AND at = ?3 AND kind = ?4 AND tx_hash = ?5 AND endpoint = ?6 AND detail = ?7)"
+)
+
+
+class SqliteJournal(StoredJournal):
+    """See Journal."""
+
+    def __init__(self, file: SqliteFile, *, sync: Sync = Sync.NORMAL) -> None:
+        super().__init__(SqliteDatabase(file))
+        self._file = file
+        self._sync = sync
+        self._writer: sqlite3.Connection | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._appends = 0
+        self._tidying: asyncio.Task[None] | None = None
+
+    async def _connect(self) -> None:
+        with translated(self._file):
+            self._writer = await asyncio.to_thread(_open, self._file, self._sync)
+
+    async def _append(self, account_id: int, rows: Changes) -> None:
+        writer = self._writer
+        if writer is None:
+            raise JournalError(f"the journal at {self._file} is not open")
+        with translated(self._file):
+            while not await self._do(partial(_write, writer, account_id, rows)):  # noqa: ASYNC110 - not our lock
+                await asyncio.sleep(_LOCKED_PAUSE_S)
+        self._appends += 1
+        if self._appends % _APPENDS_PER_CHECKPOINT == 0 and (self._tidying is None or self._tidying.done()):
+            self._tidying = asyncio.create_task(asyncio.to_thread(_tidy, self._file), name="journal checkpoint")
+
+    async def _do(self, work: Callable[[], bool]) -> bool:
+        if self._sync is Sync.NORMAL:
+            return work()
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def close(self) -> None:
+        """See Journal."""
+        if self._tidying is not None:
+            await self._tidying
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            with translated(self._file):
+                await asyncio.to_thread(writer.close)
+        self._thread.shutdown(wait=False)
+
+
+def _open(file: SqliteFile, sync: Sync) -> sqlite3.Connection:
+    writer = sqlite3.connect(file.path, timeout=0, isolation_level=None, check_same_thread=False)
+    writer.execute("PRAGMA journal_mode = WAL")
+    writer.execute(f"PRAGMA synchronous = {sync.value}")
+    writer.execute("PRAGMA wal_autocheckpoint = 0")
+    writer.execute(f"PRAGMA journal_size_limit = {_LOG_LIMIT_BYTES}")
+    writer.execute("PRAGMA foreign_keys = ON")
+    return writer
+
+
+def _write(writer: sqlite3.Connection, account_id: int, rows: Changes) -> bool:
+    """Write all or nothing; returns False where somebody else is writing just now."""
+    try:
+        writer.execute("BEGIN IMMEDIATE")
+        _execute(writer, account_id, rows)
+        writer.execute("COMMIT")
+    except sqlite3.Error as exc:
+        if writer.in_transaction:
+            writer.execute("ROLLBACK")
+        if is_locked(exc):
+            return False
+        raise
+    return True
+
+
+def _execute(writer: sqlite3.Connection, account_id: int, rows: Changes) -> None:
+    push = rows.push.push
+    writer.execute(_PUT_PUSH, (account_id, *rows.push))
+    for attempt in rows.attempts:
+        writer.execute(_PUT_ATTEMPT, (account_id, push, rows.push.nonce, *attempt))
+    for fate in rows.fates:
+        writer.execute(_SET_FATE, (fate.fate, fate.sent_at, fate.since_block, account_id, fate.hash))
+    if rows.feed_costs is not None:
+        writer.execute(_DROP_FEED_COSTS, (account_id, push))
+        writer.executemany(_PUT_FEED_COST, [(account_id, push, *cost) for cost in rows.feed_costs])
+    writer.execute(_PUT_NOTE, (account_id, push, *rows.note))
+
+
+def _tidy(file: SqliteFile) -> None:
+    """Move what was written from the log into the tables, so that the log starts again from its beginning.
+
+    The first write to a log that starts again waits for the disk. It is done here, since the next may be a record's.
+    """
+    with suppress(sqlite3.Error), closing(sqlite3.connect(file.path, timeout=LOCK_PATIENCE_S)) as connection:
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        connection.execute("PRAGMA user_version = 1")

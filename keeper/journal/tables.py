@@ -1,0 +1,198 @@
+"""The tables of the journal. Times are Unix seconds, amounts wei, hashes and feed ids 32 bytes.
+
+Their names begin with `keeper_`, for the database may be one that others use too. A change here needs a migration.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import GenericFunction
+from sqlalchemy.types import TypeEngine
+
+_WEI_DIGITS = 78
+"""So many has the largest number of 256 bits."""
+
+
+class WholeNumber(TypeDecorator[int]):
+    """An integer beyond 64 bits, exactly: NUMERIC on PostgreSQL, decimal text on SQLite."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """How the database keeps it."""
+        return dialect.type_descriptor(Numeric(_WEI_DIGITS, 0) if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> Decimal | str | None:
+        """As the database takes it."""
+        if value is None:
+            return None
+        return Decimal(value) if dialect.name == "postgresql" else str(value)
+
+    def process_result_value(self, value: Decimal | str | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - all must
+        """As Python counts."""
+        return None if value is None else int(value)
+
+
+class wei_sum(GenericFunction[int]):  # noqa: N801 - the name in SQL
+    """The exact sum of whole numbers, 0 of none; SQLite needs `WeiSum` registered under this name."""
+
+    type = WholeNumber()
+    inherit_cache = True
+
+
+@compiles(wei_sum)
+def _exact_sum(element: wei_sum, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - as SQLAlchemy's
+    function = "sum" if compiler.dialect.name == "postgresql" else "wei_sum"
+    return f"coalesce({function}({compiler.process(element.clauses, **options)}), 0)"
+
+
+class WeiSum:
+    """The aggregate behind `wei_sum` on SQLite, whose own sum turns into a float."""
+
+    def __init__(self) -> None:
+        self._sum = 0
+
+    def step(self, value: str | None) -> None:
+        """One row more."""
+        self._sum += int(value or 0)
+
+    def finalize(self) -> str:
+        """The sum, as text."""
+        return str(self._sum)
+
+
+metadata = MetaData()
+
+_ROW_ID = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite counts up by itself only what is called INTEGER."""
+
+
+def _push_key() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(
+        ["account_id", "push"], ["keeper_pushes.account_id", "keeper_pushes.push"], ondelete="CASCADE"
+    )
+
+
+accounts = Table(
+    "keeper_accounts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("network", Text, nullable=False),
+    Column("chain_id", BigInteger, nullable=False),
+    Column("address", Text, nullable=False),
+    UniqueConstraint("network", "chain_id", "address"),
+)
+
+pushes = Table(
+    "keeper_pushes",
+    metadata,
+    Column("account_id", Integer, ForeignKey(accounts.c.id), primary_key=True),
+    Column("push", BigInteger, primary_key=True, autoincrement=False),
+    Column("nonce", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("outcome", Text),
+    Column("retry_count", Integer, nullable=False),
+    Column("problem", Text, nullable=False),
+    Column("decided_at", Double, nullable=False),
+    Column("mined_at", Double),
+    Column("ended_at", Double),
+    Column("tx_hash", LargeBinary),
+    Column("block_number", BigInteger),
+    Column("block_hash", LargeBinary),
+    Column("gas_used", BigInteger),
+    Column("gas_price", WholeNumber),
+    Column("gas_cost", WholeNumber),  # the share of L1 is part of it
+    Column("l1_fee", WholeNumber),
+    Column("update_fee", WholeNumber),
+    Column("metadata", JSON, nullable=False),  # what the contract stored
+    sqlite_with_rowid=False,
+)
+Index("keeper_pushes_by_state", pushes.c.state)
+Index("keeper_pushes_by_decision", pushes.c.decided_at)
+Index(
+    "keeper_pushes_by_mining",
+    pushes.c.mined_at,
+    sqlite_where=pushes.c.mined_at.is_not(None),
+    postgresql_where=pushes.c.mined_at.is_not(None),
+)
+Index(
+    "keeper_pushes_by_end",
+    pushes.c.ended_at,
+    sqlite_where=pushes.c.ended_at.is_not(None),
+    postgresql_where=pushes.c.ended_at.is_not(None),
+)
+
+attempts = Table(
+    "keeper_attempts",
+    metadata,
+    Column("id", _ROW_ID, primary_key=True),  # in the order of signing
+    Column("account_id", Integer, nullable=False),
+    Column("push", BigInteger, nullable=False),
+    Column("nonce", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("fate", Text, nullable=False),
+    Column("signed_at", Double, nullable=False),
+    Column("sent_at", Double),  # the first time
+    Column("since_block", BigInteger, nullable=False),
+    Column("fee_cap", WholeNumber, nullable=False),
+    Column("tip", WholeNumber, nullable=False),
+    Column("legacy", Boolean, nullable=False),
+    Column("gas_limit", BigInteger),
+    Column("value", WholeNumber, nullable=False),
+    Column("cancels", Boolean, nullable=False),
+    Column("plan", JSON),
+    Column("raw", LargeBinary, nullable=False),  # empty once the push has ended
+    _push_key(),
+    UniqueConstraint("account_id", "hash"),
+)
+Index("keeper_attempts_by_push", attempts.c.account_id, attempts.c.push)
+
+notes = Table(
+    "keeper_notes",
+    metadata,
+    Column("id", _ROW_ID, primary_key=True),  # in the order of what happened
+    Column("account_id", Integer, nullable=False),
+    Column("push", BigInteger, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("tx_hash", LargeBinary, nullable=False),  # empty where it is about no transaction
+    Column("endpoint", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    _push_key(),
+)
+Index("keeper_notes_by_push", notes.c.account_id, notes.c.push)
+
+feed_costs = Table(
+    "keeper_feed_costs",
+    metadata,
+    Column("account_id", Integer, primary_key=True),
+    Column("push", BigInteger, primary_key=True, autoincrement=False),
+    Column("feed", LargeBinary, primary_key=True),
+    Column("gas_cost", WholeNumber, nullable=False),
+    Column("update_fee", WholeNumber, nullable=False),
+    _push_key(),
+    sqlite_with_rowid=False,
+)
+Index("keeper_feed_costs_by_feed", feed_costs.c.feed)
