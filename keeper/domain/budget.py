@@ -117,7 +117,7 @@ class Spending:
 
     def plus(self, cost: Wei, now: float) -> "Spending":
         """One more expense."""
-        hour = max(_hour(now), self.hours[-1][0]) if self.hours else _hour(now)
+        hour = _hour(now)
         kept = tuple(each for each in self.hours if hour - each[0] < _REMEMBERED_HOURS)
         if kept and kept[-1][0] == hour:
             *kept_before, (_, spent) = kept

@@ -167,7 +167,7 @@ class BalanceLow:
 
 @dataclass(frozen=True, slots=True)
 class PushHeld:
-    """Feeds would be due, and a limit on spending holds them; each is told once between two of its pushes."""
+    """Feeds would be due, and a limit on spending holds them; each is told once for every price on chain."""
 
     network: str
     feeds: tuple[FeedId, ...]

@@ -37,3 +37,7 @@ class Ledger:
             self.last_failure = ""
         self.last_push_at = now
         self.last_by_feed.update(dict.fromkeys(finished.feeds, (now, finished.outcome)))
+
+    def note_held(self) -> None:
+        """A limit on spending held a push back."""
+        self.outcomes[Outcome.HELD_BY_BUDGET] += 1
