@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, SecretStr
 
 from keeper.app.endpoints import Endpoint, hermes_endpoint, rpc_endpoints, secrets_in
 from keeper.app.feeds import EarlyUpdate, Feed, FeedEntry, Thresholds, entries, entries_of_ids
+from keeper.app.money import Coins, FeeStrategy, FixedFee, Gwei, GweiOrZero, Headroom, MaxTip, Multiplier
 from keeper.app.presets import Preset
 from keeper.app.price_config import read_price_config
 from keeper.app.values import (
@@ -23,6 +24,7 @@ from keeper.app.values import (
     Name,
     NewFile,
     Percent,
+    PercentileOrNone,
     Port,
     PrivateKey,
     PrivateKeyFile,
@@ -135,6 +137,34 @@ class Settings(BaseModel):
     replace_after_ms: Milliseconds = _setting(
         "A transaction that is not mined by then is replaced, with fresher prices.", "30000"
     )
+    replace_after_blocks: CountAtLeastOne = _setting(
+        "A transaction that is not mined after so many blocks is replaced, with fresher prices and higher fees.", "2"
+    )
+    confirmations: Count = _setting("A transaction so many blocks deep is final.", "2")
+    max_in_flight: CountAtLeastOne = _setting("So many transactions may wait to be mined at a time.", "1")
+
+    max_fee_gwei: Gwei = _setting("No transaction offers more for a unit of gas, replacements included.", "500")
+    fee_fixed_gwei: FixedFee | None = _setting("What `FEE_STRATEGY=fixed` offers.")
+    fee_strategy: FeeStrategy = _setting(
+        "`auto` bids by EIP-1559 where the chain has base fees and by its gas price elsewhere; `eip1559`, `legacy` or"
+        " `fixed` says which.",
+        "auto",
+    )
+    base_fee_multiplier: Headroom = _setting("The fee cap leaves room for the base fee to rise so many times.", "2")
+    tip_percentile: PercentileOrNone = _setting(
+        "The tip is what the latest blocks took at this percentile; 0 leaves it to the node's suggestion.", "50"
+    )
+    tip_multiplier: Multiplier = _setting("The tip is multiplied by this.", "1")
+    min_tip_gwei: GweiOrZero = _setting("The tip is no lower than this.", "0")
+    max_tip_gwei: MaxTip | None = _setting("The tip is no higher than this.")
+    gas_price_multiplier: Multiplier = _setting(
+        "Where there are no base fees, the gas price is multiplied by this.", "1"
+    )
+    daily_budget: Coins | None = _setting(
+        "When so many coins are spent on one day (UTC), only heartbeats are sent, and at one and a half times as many"
+        " nothing."
+    )
+    low_balance: Coins | None = _setting("While the account holds fewer coins than this, only heartbeats are sent.")
 
     hermes_url: Annotated[Endpoint, PlainValidator(hermes_endpoint)] = _setting(
         "Where prices come from. A path in front of `/v2` belongs to it.", "https://hermes.pyth.network"

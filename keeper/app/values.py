@@ -213,6 +213,10 @@ Seconds = Annotated[int, _range("a whole number of seconds", 1, _MONTH_S)]
 Port = Annotated[int, PlainValidator(port)]
 Count = Annotated[int, _range("a whole number", 0, 1000)]
 CountAtLeastOne = Annotated[int, _range("a whole number", 1, 1000)]
+PercentileOrNone = Annotated[
+    int | None, PlainValidator(lambda value: whole(value, what="a percentile", least=0, most=100) or None)
+]
+"""Zero is none."""
 Percent = Annotated[Ppm, PlainValidator(percent)]
 Flag = Annotated[bool, PlainValidator(flag)]
 Name = Annotated[str, PlainValidator(name)]

@@ -98,7 +98,12 @@ def _network(settings: Settings, pool: RpcPool, clock: Clock, emit: Emit, *, dry
             ),
             dry_run=dry_run,
         ),
-        chain=EvmChain(pool, contract=settings.contract_address, account=account.address),
+        chain=EvmChain(
+            pool,
+            contract=settings.contract_address,
+            account=account.address,
+            tip_percentile=settings.tip_percentile,
+        ),
         signer=account,
         clock=clock,
         emit=emit,
