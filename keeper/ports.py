@@ -168,6 +168,13 @@ class Chain(Protocol):
         """Tell of new heads and stored prices by subscription, for ever; returns where no endpoint offers that."""
         ...
 
+    async def recovered(self) -> None:
+        """Return as soon as some endpoint answers again, or no longer asks to be left alone; at once where one does.
+
+        For whoever has met a Transient error: endpoints that fail are probed in the background meanwhile.
+        """
+        ...
+
     async def mined_nonce(self) -> int:
         """Transactions of the account mined so far."""
         ...

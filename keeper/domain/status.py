@@ -1,8 +1,9 @@
 """What the keeper knows about itself at one moment: the values behind /status, /health and /metrics."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from keeper.domain.budget import FREELY, Allowance
 from keeper.domain.policy import Judgement
@@ -42,13 +43,54 @@ class SourceStatus:
     reconnects: int
 
 
+class EndpointState(StrEnum):
+    """How an RPC endpoint is doing."""
+
+    HEALTHY = "healthy"
+    HALF_OPEN = "half_open"
+    """It answers again after a failure, and has yet to prove itself."""
+    LAGGING = "lagging"
+    """It knows fewer blocks than others do: it is asked last."""
+    THROTTLED = "throttled"
+    """It asked to be left alone for a while."""
+    RESTING = "resting"
+    """It failed: it is only asked when no other is left, until it answers a probe."""
+    WRONG_CHAIN = "wrong_chain"
+    """It serves another chain: it is not used."""
+
+
+REQUEST_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+class RequestTimes(NamedTuple):
+    """How long requests took."""
+
+    counts: tuple[int, ...] = (0,) * (len(REQUEST_BUCKETS_S) + 1)
+    """How many took no longer than each of REQUEST_BUCKETS_S and longer than the one before; at last, longer than all."""
+    total_s: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class EndpointStatus:
     """One RPC endpoint, by name: its URL may hold a key."""
 
     name: str
-    healthy: bool
-    detail: str
+    state: EndpointState = EndpointState.HEALTHY
+    detail: str = ""
+    """The last problem; empty when it is over."""
+    latency_s: float | None = None
+    """Of its answers, averaged; None before the first."""
+    lag_blocks: int = 0
+    """How far it was behind others when it last told its newest block."""
+    request_times: Mapping[str, RequestTimes] = field(default_factory=dict)
+    """By outcome; a batch counts once."""
+    notifications: int = 0
+    """Of subscriptions."""
+
+    @property
+    def healthy(self) -> bool:
+        """Whether it may be relied on."""
+        return self.state not in {EndpointState.RESTING, EndpointState.WRONG_CHAIN, EndpointState.LAGGING}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,48 +1,19 @@
 """The chain as the flow sees it: reads in one batch, the terms of a push, broadcast and receipts."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeVar
 
-import msgspec
-
-from keeper.domain.errors import KeeperError, Refusal, SendRefused, Transient, Uncertain
+from keeper.domain.errors import KeeperError, Refusal, SendRefused, Uncertain
 from keeper.domain.fees import UpdateFee
 from keeper.domain.price import Price
 from keeper.domain.status import EndpointStatus
 from keeper.domain.transaction import FeedWrite, Receipt, SignedTransaction
 from keeper.domain.units import FeedId, Gas, Wei
-from keeper.evm import pyth
+from keeper.evm import pyth, shapes
 from keeper.evm.errors import Kind, classify, describe, result_of, revert_data
 from keeper.evm.fees import fee_calls, fee_market
 from keeper.evm.rpc import Answer, RpcPool
 from keeper.evm.wire import Call, ErrorAnswer, Response, octets, quantity, to_hex
 from keeper.ports import ChainState, Look, Terms
-
-
-class _Header(msgspec.Struct, frozen=True, rename="camel"):
-    number: str
-    gas_limit: str
-    base_fee_per_gas: str | None = None
-
-
-class _Log(msgspec.Struct, frozen=True):
-    address: str
-    topics: tuple[str, ...]
-    data: str
-
-
-class _Receipt(msgspec.Struct, frozen=True, rename="camel"):
-    block_number: str
-    block_hash: str
-    status: str
-    gas_used: str
-    logs: tuple[_Log, ...]
-    effective_gas_price: str = "0x0"
-    l1_fee: str | None = None
-
-
-_Shape = TypeVar("_Shape", _Header, _Receipt)
-
 
 _MOST_TELLING = (
     Refusal.REPLACEMENT_UNDERPRICED,
@@ -84,7 +55,7 @@ class EvmChain:
             *(self._view(pyth.get_price_unsafe(feed_id)) for feed_id in feeds),
         )
         fees, prices = rest[: len(self._fee_calls)], rest[len(self._fee_calls) :]
-        header = _convert(result_of(head), _Header)
+        header = shapes.read(result_of(head), shapes.Header)
         return ChainState(
             block=quantity(header.number),
             block_gas_limit=Gas(quantity(header.gas_limit)),
@@ -151,7 +122,7 @@ class EvmChain:
     def _receipt(self, tx_hash: bytes, answered: object) -> Receipt | None:
         if answered is None:
             return None
-        receipt = _convert(answered, _Receipt)
+        receipt = shapes.read(answered, shapes.Receipt)
         return Receipt(
             tx_hash=tx_hash,
             block_number=quantity(receipt.block_number),
@@ -180,6 +151,10 @@ class EvmChain:
         """The contract's code there; empty where there is none."""
         return octets(await self._pool.call("eth_getCode", address, "latest"))
 
+    async def recovered(self) -> None:
+        """Return as soon as some endpoint is well, or no longer asks to be left alone; at once where one is."""
+        await self._pool.recovered()
+
     def endpoints(self) -> Sequence[EndpointStatus]:
         """One row an endpoint."""
         return self._pool.endpoints()
@@ -197,7 +172,7 @@ class EvmChain:
     def _nonce_call(self) -> Call:
         return Call("eth_getTransactionCount", (self._account, "latest"))
 
-    def _writes(self, logs: Sequence[_Log]) -> Iterator[FeedWrite]:
+    def _writes(self, logs: Sequence[shapes.Log]) -> Iterator[FeedWrite]:
         """The prices our contract stored; other contracts may have events of the same name."""
         for log in logs:
             if log.address.lower() != self._contract.lower() or len(log.topics) != 2:
@@ -232,13 +207,6 @@ def _weight(problem: KeeperError) -> int:
             return _MOST_TELLING.index(problem.refusal)
         case _:
             return len(_MOST_TELLING)
-
-
-def _convert(result: object, shape: type[_Shape]) -> _Shape:
-    try:
-        return msgspec.convert(result, shape)
-    except msgspec.ValidationError as exc:
-        raise Transient(f"the node answers with an incomplete {shape.__name__.strip('_').lower()}: {exc}") from exc
 
 
 def _price(response: Response) -> Price | None:

@@ -1,108 +1,240 @@
-"""One endpoint: its transport, its health, and the chain it says it serves."""
+"""One endpoint: its transport, how it does, the chain it serves, and the probes that notice when it is well again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import NamedTuple
 
-from keeper.domain.errors import Throttled, Transient, Uncertain
-from keeper.evm.errors import Kind, classify, describe, result_of
-from keeper.evm.ledger import Account, Ledger
+from keeper.domain.errors import Transient
+from keeper.domain.status import EndpointState
+from keeper.evm.accounted import AccountedTransport
+from keeper.evm.errors import Kind, classify, result_of
+from keeper.evm.frontier import Frontier
+from keeper.evm.health import Health
+from keeper.evm.ledger import Ledger
+from keeper.evm.probing import Prober
+from keeper.evm.shapes import newest_block
 from keeper.evm.transport import Transport
 from keeper.evm.wire import Call, Response, quantity
 from keeper.ports import Clock
 
-_FIRST_REST_S = 2.0
-_LONGEST_REST_S = 60.0
-_DEFAULT_PAUSE_S = 1.0
+PROBE = (Call("eth_chainId"), Call("eth_blockNumber"))
+PROBE_TIMEOUT_S = 5.0
+
+_IMPATIENT_S = 1.0
+"""A probe after a short outage waits no longer: the node may have come back since it was asked."""
+_WRONG_CHAIN_PAUSE_S = 30.0
+_LAGGING_PAUSE_S = 2.0
+_SLOW_S = 1.0
+_TIMES_SLOWER = 4
+_STALLED_BLOCK_TIMES = 3
+"""After so long without a new block others are asked for theirs; within these bounds."""
+_STALLED_AT_LEAST_S = 3.0
+_STALLED_AT_MOST_S = 60.0
+_STALLED_S = 10.0
+"""The same while the time between blocks is not known."""
+
+
+class Rank(NamedTuple):
+    """How good an endpoint is to ask: the lower the better, by what weighs most first."""
+
+    down: bool = False
+    lagging: bool = False
+    flaky: bool = False
+    slow: bool = False
 
 
 class Endpoint:
-    """A node with a name. After a failure it rests, twice as long each time; one success and it is well again."""
+    """A node with a name."""
 
-    def __init__(self, transport: Transport, *, clock: Clock, ledger: Ledger) -> None:
-        self._transport = transport
-        self._clock = clock
-        self._ledger = ledger
-        self._failures = 0
-        self._rested_at = 0.0
-        self._free_at = 0.0
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        clock: Clock,
+        ledger: Ledger,
+        frontier: Frontier,
+        lag_limit: int,
+        news: Callable[[], None],
+    ) -> None:
+        self.health = Health()
+        self.lag_blocks = 0
+        """How many blocks it was behind others when it told its newest."""
         self.chain_id: int | None = None
         """None until it has said so."""
-        self.detail = ""
-        """The last problem, or empty."""
+        self._transport = transport
+        self._clock = clock
+        self._books = AccountedTransport(transport, clock=clock, ledger=ledger)
+        self._frontier = frontier
+        self._lag_limit = lag_limit
+        self._news = news
+        self._verified = 0
+        """The connection over which it told its chain."""
+        self._suspected = False
+        self._reconnect_in_s: float | None = None
+        """Set while a connection that was lost is to be opened again."""
+        self._block = -1
+        self._block_since = 0.0
+        self._stalled = False
+        self._prober = Prober(f"rpc {self.name} probe", pause_s=self._probe_pause_s, probe=self._probe_quietly)
+        transport.when_lost(self._lost)
 
     @property
     def name(self) -> str:
         """How messages speak of it."""
         return self._transport.name
 
-    @property
-    def down(self) -> bool:
-        """Whether the last request failed."""
-        return self._failures > 0
+    # How it does
 
     @property
-    def resting(self) -> bool:
-        """Whether it failed just now; afterwards it is worth a try, though still down."""
-        return self.down and self._clock.monotonic() < self._rested_at
+    def state(self) -> EndpointState:
+        """How it does, in a word."""
+        if self.serves_another:
+            return EndpointState.WRONG_CHAIN
+        if self.health.down:
+            return EndpointState.RESTING
+        if self.throttled_s:
+            return EndpointState.THROTTLED
+        if self.lagging:
+            return EndpointState.LAGGING
+        return EndpointState.HALF_OPEN if self.health.on_trial else EndpointState.HEALTHY
+
+    @property
+    def serves_another(self) -> bool:
+        """Whether it serves another chain than ours."""
+        return self.chain_id is not None and self._frontier.chain_id not in (None, self.chain_id)
 
     @property
     def throttled_s(self) -> float:
         """For how long it asked to be left alone; 0 if it did not."""
-        return max(self._free_at - self._clock.monotonic(), 0.0)
+        return self.health.throttled_s(self._clock.monotonic())
 
-    async def identify(self, *, timeout_s: float) -> None:
-        """Ask for the chain id and keep it; raises Transient."""
-        (response,) = await self.ask([Call("eth_chainId")], timeout_s=timeout_s)
-        try:
-            self.chain_id = quantity(result_of(response))
-        except Transient as exc:
-            self._troubled(exc)
-            raise
+    @property
+    def lagging(self) -> bool:
+        """Whether it is too many blocks behind others."""
+        return self.lag_blocks >= self._lag_limit
+
+    def rank(self, quickest_s: float) -> Rank:
+        """How good it is to ask, where the quickest endpoint takes so long."""
+        health = self.health
+        latency_s = health.latency_s or 0.0
+        return Rank(
+            down=health.down,
+            lagging=self.lagging,
+            flaky=health.flaky(self._clock.monotonic()),
+            slow=latency_s > max(_SLOW_S, _TIMES_SLOWER * quickest_s),
+        )
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether it answers as one in trouble does: slowly, or for long with the same newest block."""
+        return self._stalled or (self.health.latency_s or 0.0) > _SLOW_S
+
+    # Requests
 
     async def ask(self, calls: Sequence[Call], *, timeout_s: float) -> list[Response]:
         """Its answers in the order of the calls; raises Transient of the kinds that Transport tells apart."""
-        started = self._clock.monotonic()
-        try:
-            responses = await self._transport.exchange(calls, timeout_s=timeout_s)
-            _raise_if_throttled(responses)
-        except Transient as exc:
-            self._troubled(exc)
-            self._record(calls, [_outcome(exc)] * len(calls), started)
-            raise
-        self._failures = 0
-        self.detail = ""
-        self._record(calls, ["error" if response.error else "ok" for response in responses], started)
+        responses, took_s = await self._exchange(calls, timeout_s, probing=False)
+        was_down = self.health.down
+        sound = all(map(has_meaning, responses))
+        self.health.answered(self._clock.monotonic(), took_s, sound=sound)
+        for call, response in zip(calls, responses, strict=True):
+            block = newest_block(call, response)
+            if block is not None:
+                self.saw_block(block)
+        if was_down:
+            self._news()
         return responses
 
-    def _troubled(self, problem: Transient) -> None:
-        now = self._clock.monotonic()
-        self.detail = str(problem)
-        if isinstance(problem, Throttled):
-            self._free_at = now + (problem.retry_after_s or _DEFAULT_PAUSE_S)
-        else:
-            self._rested_at = now + min(_FIRST_REST_S * 2**self._failures, _LONGEST_REST_S)
-            self._failures += 1
+    async def verify(self, *, timeout_s: float) -> None:
+        """Ask which chain it serves, unless it told so over this very connection; raises Transient."""
+        if not self._verified or self._verified != self._transport.connection:
+            await self.probe(timeout_s=timeout_s)
 
-    def _record(self, calls: Sequence[Call], outcomes: Sequence[str], started: float) -> None:
-        duration_s = self._clock.monotonic() - started
-        for call, outcome in zip(calls, outcomes, strict=True):
-            self._ledger.record(Account(call.method, self.name, outcome), duration_s)
+    async def probe(self, *, timeout_s: float) -> None:
+        """Ask for its chain and its newest block; raises Transient."""
+        self._suspected, self._reconnect_in_s = False, None
+        responses, took_s = await self._exchange(PROBE, timeout_s, probing=True)
+        try:
+            chain_id, block = (quantity(result_of(response)) for response in responses)
+        except Transient as exc:
+            self._fail(exc, probing=True)
+            raise
+        self.health.answered_probe(took_s)
+        self.chain_id = chain_id
+        self._verified = self._transport.connection
+        self.saw_block(block)
+        self._prober.wake()
+        self._news()
+
+    def suspect(self) -> None:
+        """Have it probed at once, in the background."""
+        self._suspected = True
+        self._prober.wake()
+
+    def saw_block(self, block: int) -> None:
+        """It told its newest block."""
+        now = self._clock.monotonic()
+        assert self.chain_id is not None, "nothing is asked before the chain"
+        self.lag_blocks = self._frontier.report(self.name, self.chain_id, block, now)
+        if block != self._block:
+            self._block, self._block_since = block, now
+        self._stalled = now - self._block_since > self._patience_s()
+        if self.lagging:
+            self._prober.wake()
 
     async def close(self) -> None:
         """Let go of the connection."""
+        await self._prober.close()
         await self._transport.close()
 
+    def _patience_s(self) -> float:
+        block_time_s = self._frontier.block_time_s
+        if block_time_s is None:
+            return _STALLED_S
+        return min(max(_STALLED_BLOCK_TIMES * block_time_s, _STALLED_AT_LEAST_S), _STALLED_AT_MOST_S)
 
-def _raise_if_throttled(responses: Sequence[Response]) -> None:
-    for response in responses:
-        if response.error is not None and classify(response.error) is Kind.THROTTLED:
-            raise Throttled(f"it asks to slow down: {describe(response.error)}")
+    def _probe_pause_s(self) -> float | None:
+        """How long to wait before the next probe; None while there is no reason for one."""
+        now = self._clock.monotonic()
+        if self._suspected:
+            return 0.0
+        if self.serves_another:
+            return _WRONG_CHAIN_PAUSE_S
+        if self.health.down:
+            return max(self.health.probe_pause_s(now), self.throttled_s)
+        if self._reconnect_in_s is not None:
+            return self._reconnect_in_s
+        return _LAGGING_PAUSE_S if self.lagging else None
+
+    async def _probe_quietly(self) -> None:
+        timeout_s = PROBE_TIMEOUT_S
+        if self.health.down:
+            outage_s = self.health.outage_s(self._clock.monotonic())
+            timeout_s = min(max(outage_s / 2, _IMPATIENT_S), PROBE_TIMEOUT_S)
+        with suppress(Transient):  # it is kept
+            await self.probe(timeout_s=timeout_s)
+
+    def _lost(self) -> None:
+        self._reconnect_in_s = self.health.probe_pause_s(self._clock.monotonic())
+        self.health.lost_connection()
+        self._prober.wake()
+
+    def _fail(self, problem: Transient, *, probing: bool) -> None:
+        self.health.failed(self._clock.monotonic(), problem, probed=probing)
+        if self.health.down:
+            self._verified = 0
+        self._prober.wake()
+
+    async def _exchange(
+        self, calls: Sequence[Call], timeout_s: float, *, probing: bool
+    ) -> tuple[list[Response], float]:
+        try:
+            return await self._books.exchange(calls, timeout_s=timeout_s)
+        except Transient as exc:
+            self._fail(exc, probing=probing)
+            raise
 
 
-def _outcome(problem: Transient) -> str:
-    match problem:
-        case Throttled():
-            return "throttled"
-        case Uncertain():
-            return "uncertain"
-        case _:
-            return "unreached"
+def has_meaning(response: Response) -> bool:
+    """Whether it is a result, or an error that somebody knows."""
+    return response.error is None or classify(response.error) is not Kind.UNKNOWN

@@ -1,6 +1,6 @@
 """JSON-RPC over HTTP with connections that are kept alive."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from aiohttp import (
     ClientConnectorError,
@@ -35,6 +35,14 @@ class HttpTransport(BatchingTransport):
         super().__init__(name)
         self._url = URL(url)
         self._session: ClientSession | None = None
+
+    @property
+    def connection(self) -> int:
+        """Always the same: any request may take another one."""
+        return 1
+
+    def when_lost(self, tell: Callable[[], None]) -> None:
+        """Kept connections may end at any time: that tells nothing."""
 
     async def close(self) -> None:
         """Close the connections."""

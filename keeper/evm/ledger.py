@@ -1,8 +1,26 @@
 """Every JSON-RPC request is accounted for: how many, how they ended, how long they took."""
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import NamedTuple
+
+from keeper.domain.status import REQUEST_BUCKETS_S, RequestTimes
+from keeper.evm.wire import Call
+
+
+class Outcome(StrEnum):
+    """How a request ended."""
+
+    OK = "ok"
+    ERROR = "error"
+    """With an error of the node's own."""
+    THROTTLED = "throttled"
+    UNREACHED = "unreached"
+    """It did not reach the node."""
+    UNCERTAIN = "uncertain"
+    """It may have, and no answer came."""
 
 
 class Account(NamedTuple):
@@ -10,8 +28,7 @@ class Account(NamedTuple):
 
     method: str
     endpoint: str
-    outcome: str
-    """`ok`, `error` (the node's own), `throttled`, `unreached` or `uncertain`."""
+    outcome: Outcome
 
 
 class Ledger:
@@ -19,20 +36,23 @@ class Ledger:
 
     def __init__(self) -> None:
         self._requests: Counter[Account] = Counter()
-        self._seconds: defaultdict[Account, float] = defaultdict(float)
+        self._messages: defaultdict[tuple[str, Outcome], _Times] = defaultdict(_Times)
+        self._notifications: Counter[str] = Counter()
 
-    def record(self, account: Account, duration_s: float) -> None:
-        """One request, and how long its answer took."""
-        self._requests[account] += 1
-        self._seconds[account] += duration_s
+    def record(self, endpoint: str, calls: Sequence[Call], outcomes: Sequence[Outcome], took_s: float) -> None:
+        """One message with calls: how each of them ended, and how long the endpoint took to answer."""
+        for call, outcome in zip(calls, outcomes, strict=True):
+            self._requests[Account(call.method, endpoint, outcome)] += 1
+        whole = Outcome.OK if Outcome.OK in outcomes else outcomes[0]
+        self._messages[endpoint, whole].add(took_s)
+
+    def notified(self, endpoint: str, count: int) -> None:
+        """Notifications of subscriptions came."""
+        self._notifications[endpoint] += count
 
     def requests(self) -> Mapping[Account, int]:
         """How many requests ended so."""
         return self._requests
-
-    def seconds(self) -> Mapping[Account, float]:
-        """How long they took, together."""
-        return self._seconds
 
     def by_method(self) -> dict[str, int]:
         """How many requests there were of each method."""
@@ -40,3 +60,27 @@ class Ledger:
         for account, count in self._requests.items():
             calls[account.method] += count
         return dict(calls)
+
+    def times(self, endpoint: str) -> dict[str, RequestTimes]:
+        """How long the endpoint took, by outcome; a batch counts once."""
+        return {
+            outcome.value: RequestTimes(tuple(times.counts), times.total_s)
+            for (name, outcome), times in self._messages.items()
+            if name == endpoint
+        }
+
+    def notifications(self, endpoint: str) -> int:
+        """How many notifications it sent."""
+        return self._notifications[endpoint]
+
+
+class _Times:
+    __slots__ = ("counts", "total_s")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(REQUEST_BUCKETS_S) + 1)
+        self.total_s = 0.0
+
+    def add(self, took_s: float) -> None:
+        self.counts[bisect_left(REQUEST_BUCKETS_S, took_s)] += 1
+        self.total_s += took_s

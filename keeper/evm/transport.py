@@ -1,7 +1,8 @@
 """What carries JSON-RPC: the protocol both transports keep, and their common words for failures."""
 
+import errno
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from aiohttp import ClientConnectorCertificateError, ClientConnectorDNSError, ClientConnectorError, ClientSSLError
@@ -20,12 +21,28 @@ class Cut(Uncertain):
         super().__init__("the connection was cut before the answer")
 
 
+class ConnectionRefused(Transient):
+    """Nobody listens there: to ask again soon is no burden to anybody."""
+
+
 class Transport(Protocol):
     """A way to one node. It connects by itself, and again when the connection is lost."""
 
     @property
     def name(self) -> str:
         """The endpoint's name: messages hold it, and never the URL."""
+        ...
+
+    @property
+    def connection(self) -> int:
+        """Which connection is open: another number after each that was lost, and 0 while there is none.
+
+        Always the same where every request may take another one.
+        """
+        ...
+
+    def when_lost(self, tell: Callable[[], None]) -> None:
+        """Have it told when an open connection ends by itself."""
         ...
 
     async def exchange(self, calls: Sequence[Call], *, timeout_s: float) -> list[Response]:
@@ -51,6 +68,8 @@ def cannot_connect(error: ClientConnectorError) -> Transient:
             return Transient("cannot connect: TLS fails; check its certificate, and whether it speaks TLS at all")
         case _:
             code = error.os_error.errno
+            if code == errno.ECONNREFUSED:
+                return ConnectionRefused("cannot connect: connection refused")
             return Transient(f"cannot connect: {os.strerror(code).lower() if code else 'it is not reachable'}")
 
 

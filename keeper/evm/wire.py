@@ -31,10 +31,19 @@ class Response(msgspec.Struct, frozen=True):
     error: ErrorAnswer | None = None
     method: str = ""
     """Only notifications have one."""
+    params: msgspec.Raw = msgspec.Raw()
+    """What a notification tells, undecoded."""
 
     def __post_init__(self) -> None:
         if self.error is None and self.result is msgspec.UNSET and not self.method:
             raise ValueError("neither a result nor an error")
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """What a subscription tells."""
+
+    subscription: str
+    result: Any
 
 
 class BatchRefused(Exception):
@@ -55,6 +64,8 @@ class _Request(msgspec.Struct):
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Response | list[Response]] = msgspec.json.Decoder(Response | list[Response])
 
+_notice_decoder = msgspec.json.Decoder(Notice)
+
 
 def encode(calls: Sequence[Call], ids: Sequence[int]) -> bytes:
     """One object for one call, a batch for several."""
@@ -69,6 +80,16 @@ def decode(body: bytes | str) -> list[Response]:
     except msgspec.MsgspecError as exc:
         raise Uncertain("the answer is not JSON-RPC") from exc
     return answered if isinstance(answered, list) else [answered]
+
+
+def notice(message: Response) -> Notice | None:
+    """What a subscription tells by this message; None for any other, and for one that cannot be read."""
+    if message.method != "eth_subscription":
+        return None
+    try:
+        return _notice_decoder.decode(message.params)
+    except msgspec.MsgspecError:
+        return None
 
 
 def in_order(responses: Sequence[Response], ids: Sequence[int]) -> list[Response]:

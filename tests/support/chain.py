@@ -111,7 +111,7 @@ class FakeChain:
         return self.nonce
 
     def endpoints(self) -> Sequence[EndpointStatus]:
-        return (EndpointStatus("fake", healthy=True, detail=""),)
+        return (EndpointStatus("fake"),)
 
     def calls(self) -> Mapping[str, int]:
         return self.requests

@@ -4,7 +4,7 @@ import asyncio
 import json
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from msgspec.structs import asdict
 
 from keeper.domain.errors import Throttled, Transient, Uncertain
-from keeper.evm.transport import Cut
+from keeper.evm.transport import ConnectionRefused, Cut
 from keeper.evm.wire import Call, ErrorAnswer, Response, encode, in_order
 from keeper.evm.wire import decode as decode_body
 
@@ -45,6 +45,7 @@ class ScriptedNode:
     """What it answers, and what it was asked."""
 
     chain_id: int = 31337
+    block: int = 0
     fault: Fault = Fault.NONE
     fault_messages: float = math.inf
     """The fault is gone after so many messages."""
@@ -83,7 +84,8 @@ class ScriptedNode:
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         method, params = request["method"], tuple(request["params"])
         self.requests.append((method, params))
-        default = hex(self.chain_id) if method == "eth_chainId" else params[0] if params else None
+        known = {"eth_chainId": hex(self.chain_id), "eth_blockNumber": hex(self.block)}
+        default = known.get(method, params[0] if params else None)
         answer = self.answers.get(method, default)
         if callable(answer):
             answer = answer(*params)
@@ -97,12 +99,15 @@ class FakeTransport:
     def __init__(self, name: str, node: ScriptedNode) -> None:
         self.name = name
         self._node = node
-        self._takes_batches = True
+        self.connection = 1
+
+    def when_lost(self, tell: Callable[[], None]) -> None:
+        """It never is."""
 
     async def exchange(self, calls: Sequence[Call], *, timeout_s: float) -> list[Response]:
         match self._node.failing:
             case Fault.REFUSES:
-                raise Transient("cannot connect: connection refused")
+                raise ConnectionRefused("cannot connect: connection refused")
             case Fault.HANGS:
                 self._node.answer(encode(calls, range(len(calls))))
                 await asyncio.sleep(timeout_s)

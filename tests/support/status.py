@@ -72,7 +72,7 @@ NETWORK = NetworkStatus(
     spent_gas=Wei(123_456_789_000_000),
     spent_update_fees=Wei(11),
     last_push_at=NOW - 11.5,
-    endpoints=(EndpointStatus("rpc-1", healthy=True, detail=""), EndpointStatus("rpc-2", healthy=True, detail="")),
+    endpoints=(EndpointStatus("rpc-1"), EndpointStatus("rpc-2")),
     rpc_calls={"eth_sendRawTransaction": 11, "eth_call": 3},
     feeds=(BTC, NEW_FEED),
     spending=SpendStatus(

@@ -59,8 +59,12 @@ async def check_network(target: Target, *, source: Awaitable[SourceReport], cloc
         if found.chain_id is None:
             skipped = [_skipped(check, "no RPC endpoint answers") for check in (CONTRACT, BALANCE, UPDATE_FEE, PUSH)]
             return [*found.findings, *skipped]
-        chain = EvmChain(RpcPool(found.usable, clock=clock), contract=target.contract, account=target.account)
-        return [*found.findings, *await _check_chain(chain, target, source)]
+        pool = RpcPool(found.usable, clock=clock)
+        try:
+            chain = EvmChain(pool, contract=target.contract, account=target.account)
+            return [*found.findings, *await _check_chain(chain, target, source)]
+        finally:
+            await pool.close()
     finally:
         async with asyncio.TaskGroup() as group:
             for each in transports:

@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from keeper.app.preflight.finding import Finding, State
 from keeper.domain.errors import Transient
-from keeper.evm.endpoint import Endpoint
-from keeper.evm.ledger import Ledger
+from keeper.evm.errors import result_of
 from keeper.evm.transport import Transport
+from keeper.evm.wire import Call, quantity
 from keeper.ports import Clock
 
 _DEADLINE_S = 4.0
@@ -25,36 +24,42 @@ class EndpointsReport:
     """Of the first endpoint that answers; None where none does."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What one endpoint says: its chain, or what is wrong with it."""
+
+    chain_id: int | None
+    problem: str
+    took_s: float
+
+
 async def check_endpoints(transports: Sequence[Transport], *, clock: Clock) -> EndpointsReport:
     """Ask all of them for their chain ids, at once."""
-    endpoints = [Endpoint(each, clock=clock, ledger=Ledger()) for each in transports]
     async with asyncio.TaskGroup() as group:
-        times = [group.create_task(_timed(endpoint, clock), name=f"rpc {endpoint.name}") for endpoint in endpoints]
-    chain_id = next((endpoint.chain_id for endpoint in endpoints if endpoint.chain_id is not None), None)
-    findings = [_finding(endpoint, time.result(), chain_id) for endpoint, time in zip(endpoints, times, strict=True)]
-    usable = [
-        each
-        for each, endpoint in zip(transports, endpoints, strict=True)
-        if endpoint.chain_id is not None and endpoint.chain_id == chain_id
-    ]
+        tasks = [group.create_task(_ask(each, clock), name=f"rpc {each.name}") for each in transports]
+    answers = [(transport, task.result()) for transport, task in zip(transports, tasks, strict=True)]
+    chain_id = next((answer.chain_id for _, answer in answers if answer.chain_id is not None), None)
+    findings = [_finding(transport.name, answer, chain_id) for transport, answer in answers]
+    usable = [transport for transport, answer in answers if answer.chain_id is not None and answer.chain_id == chain_id]
     return EndpointsReport(tuple(findings), tuple(usable), chain_id)
 
 
-async def _timed(endpoint: Endpoint, clock: Clock) -> float:
-    """Seconds until it has told its chain id, or has failed to; it keeps either."""
+async def _ask(transport: Transport, clock: Clock) -> _Answer:
     started = clock.monotonic()
-    with suppress(Transient):
-        await endpoint.identify(timeout_s=_DEADLINE_S)
-    return clock.monotonic() - started
+    try:
+        (response,) = await transport.exchange([Call("eth_chainId")], timeout_s=_DEADLINE_S)
+        return _Answer(quantity(result_of(response)), "", clock.monotonic() - started)
+    except Transient as exc:
+        return _Answer(None, str(exc), clock.monotonic() - started)
 
 
-def _finding(endpoint: Endpoint, took_s: float, chain_id: int | None) -> Finding:
-    check = f"rpc {endpoint.name}"
+def _finding(name: str, answer: _Answer, chain_id: int | None) -> Finding:
+    check = f"rpc {name}"
     if chain_id is None:
-        return Finding(check, State.FAIL, f"{endpoint.detail}; check RPC_URL and the node")
-    if endpoint.chain_id is None:
-        return Finding(check, State.WARN, f"{endpoint.detail}; other endpoints stand in for it")
-    if endpoint.chain_id != chain_id:
-        detail = f"it serves chain {endpoint.chain_id}, and one before it {chain_id}; RPC_URL is for nodes of one chain"
+        return Finding(check, State.FAIL, f"{answer.problem}; check RPC_URL and the node")
+    if answer.chain_id is None:
+        return Finding(check, State.WARN, f"{answer.problem}; other endpoints stand in for it")
+    if answer.chain_id != chain_id:
+        detail = f"it serves chain {answer.chain_id}, and one before it {chain_id}; RPC_URL is for nodes of one chain"
         return Finding(check, State.FAIL, detail)
-    return Finding(check, State.OK, f"chain {chain_id}, connected and answered in {took_s * 1000:.0f} ms")
+    return Finding(check, State.OK, f"chain {chain_id}, connected and answered in {answer.took_s * 1000:.0f} ms")

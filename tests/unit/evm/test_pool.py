@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from keeper.domain.errors import Fatal, Throttled, Transient, Uncertain
-from keeper.evm.ledger import Account
+from keeper.domain.status import EndpointState
+from keeper.evm.ledger import Account, Outcome
 from keeper.evm.rpc import MAX_BATCH, READ_TIMEOUT_S, SEND_TIMEOUT_S, RpcPool
 from keeper.evm.wire import Call, ErrorAnswer
 from tests.support.clock import LoopClock
@@ -14,7 +15,8 @@ from tests.support.scripted_node import RETRY_AFTER_S, FakeTransport, Fault, Scr
 pytestmark = pytest.mark.looptime
 
 CHAIN_ID = 31337
-FIRST_REST_S = 2.0
+LONGEST_PAUSE_S = 5.0
+PROBE = {"eth_chainId", "eth_blockNumber"}
 READ = "eth_getBalance"
 SEND = Call("eth_sendRawTransaction", ("0x02",))
 FAILURES = [fault for fault in Fault if fault not in {Fault.NONE, Fault.REFUSES_BATCHES}]
@@ -107,45 +109,27 @@ async def test_an_error_that_nobody_knows_is_the_answer_when_no_endpoint_has_a_b
         await read(pool)
 
 
-async def test_a_failed_endpoint_rests_and_is_tried_again() -> None:
+async def test_an_endpoint_that_failed_is_not_asked_until_it_answers_a_probe() -> None:
     nodes = [ScriptedNode(), ScriptedNode()]
     pool = await connected(*nodes)
     nodes[0].fault = Fault.BREAKS
     await read(pool)
-    nodes[0].fault = Fault.NONE
+    await asyncio.sleep(10)
     await read(pool)
-    assert (reads(pool, "a"), reads(pool, "b")) == (1, 2)
-    await asyncio.sleep(FIRST_REST_S)
-    await read(pool)
-    assert (reads(pool, "a"), reads(pool, "b")) == (2, 2)
-    assert pool.endpoints()[0].healthy
-
-
-async def test_the_rest_grows_with_every_failure() -> None:
-    nodes = [ScriptedNode(), ScriptedNode()]
-    pool = await connected(*nodes)
-    nodes[0].fault = Fault.BREAKS
-    await read(pool)
-    for rest_s in (FIRST_REST_S, 2 * FIRST_REST_S, 4 * FIRST_REST_S):
-        asked = reads(pool, "a")
-        await asyncio.sleep(rest_s - 0.01)
-        await read(pool)
-        assert reads(pool, "a") == asked
-        await asyncio.sleep(0.02)
-        await read(pool)
-        assert reads(pool, "a") == asked + 1
-
-
-async def test_a_broadcast_does_not_try_out_an_endpoint_that_failed() -> None:
-    nodes = [ScriptedNode(), ScriptedNode()]
-    pool = await connected(*nodes)
-    nodes[0].fault = Fault.HANGS
-    await read(pool)
-    nodes[0].fault = Fault.NONE
-    await asyncio.sleep(FIRST_REST_S)
     assert (await pool.send(SEND)).endpoint == "b"
-    await read(pool)
+    nodes[0].fault = Fault.NONE
+    await asyncio.sleep(LONGEST_PAUSE_S)
     assert (await pool.send(SEND)).endpoint == "a"
+    assert (reads(pool, "a"), reads(pool, "b")) == (1, 2)
+
+
+async def test_a_well_pool_makes_no_request_of_its_own() -> None:
+    nodes = [ScriptedNode(), ScriptedNode()]
+    pool = await connected(*nodes)
+    await read(pool)
+    before = [node.bodies for node in nodes]
+    await asyncio.sleep(24 * 3600)
+    assert [node.bodies for node in nodes] == before
 
 
 async def test_all_endpoints_are_used_when_all_are_down() -> None:
@@ -196,7 +180,7 @@ class TestThrottling:
         nodes[0].fault = Fault.THROTTLES
         await read(pool)
         status = pool.endpoints()[0]
-        assert status.healthy
+        assert (status.state, status.healthy) == (EndpointState.THROTTLED, True)
         assert "slow down" in status.detail
 
     async def test_nobody_is_asked_while_all_want_to_be_left_alone(self) -> None:
@@ -271,10 +255,33 @@ class TestChainId:
             await read(pool)
         with pytest.raises(Transient):
             await pool.send(SEND)
-        assert nodes[0].methods() == {"eth_chainId": 1}
+        assert nodes[0].methods().keys() == PROBE
         status = pool.endpoints()[0]
-        assert not status.healthy
+        assert (status.state, status.healthy) == (EndpointState.WRONG_CHAIN, False)
         assert "chain 1, not 31337" in status.detail
+
+    async def test_an_endpoint_of_another_chain_is_asked_now_and_then_whether_that_was_mended(self) -> None:
+        nodes = [ScriptedNode(chain_id=1), ScriptedNode()]
+        pool = await connected(*nodes)
+        await asyncio.sleep(600)
+        assert 10 <= nodes[0].bodies <= 30
+        nodes[0].chain_id = CHAIN_ID
+        await asyncio.sleep(60)
+        assert (await pool.send(SEND)).endpoint == "a"
+        before = nodes[0].bodies
+        await asyncio.sleep(600)
+        assert nodes[0].bodies == before
+
+    async def test_it_is_verified_again_after_every_failure(self) -> None:
+        nodes = [ScriptedNode(), ScriptedNode()]
+        pool = await connected(*nodes)
+        nodes[0].fault = Fault.REFUSES
+        await read(pool)
+        nodes[0].fault, nodes[0].chain_id = Fault.NONE, 1
+        await asyncio.sleep(LONGEST_PAUSE_S)
+        assert pool.endpoints()[0].state is EndpointState.WRONG_CHAIN
+        await pool.send(SEND)
+        assert nodes[0].methods().keys() == PROBE
 
     async def test_it_is_fatal_when_all_endpoints_serve_others(self) -> None:
         with pytest.raises(Fatal, match="a: it serves chain 1, not 31337"):
@@ -284,10 +291,11 @@ class TestChainId:
         nodes = [ScriptedNode(fault=Fault.REFUSES), ScriptedNode()]
         pool = await connected(*nodes)
         nodes[0].fault, nodes[0].chain_id = Fault.NONE, 1
-        await asyncio.sleep(FIRST_REST_S)
         await read(pool)
-        assert nodes[0].methods() == {"eth_chainId": 1}
-        assert (reads(pool, "a"), reads(pool, "b")) == (0, 1)
+        await asyncio.sleep(LONGEST_PAUSE_S)
+        await read(pool)
+        assert nodes[0].methods().keys() == PROBE
+        assert (reads(pool, "a"), reads(pool, "b")) == (0, 2)
 
     async def test_it_becomes_fatal_when_the_only_endpoint_turns_out_to_serve_another(self) -> None:
         with pytest.raises(Fatal, match="chain 31337"):
@@ -311,21 +319,23 @@ async def test_many_calls_are_asked_in_batches() -> None:
 async def test_every_request_is_accounted_for() -> None:
     nodes = [ScriptedNode(), ScriptedNode(answers={SEND.method: ErrorAnswer(-32000, "nonce too low")})]
     pool = await connected(*nodes)
-    for fault in (Fault.CUTS, Fault.REFUSES, Fault.THROTTLES):
+    for fault in (Fault.BABBLES, Fault.REFUSES, Fault.THROTTLES):
         nodes[0].fault = fault
-        await asyncio.sleep(100)
         await read(pool)
+        nodes[0].fault = Fault.NONE
+        await asyncio.sleep(100)
+    nodes[0].fault = Fault.THROTTLES
+    await read(pool)
     await pool.send(SEND)
-    assert pool.ledger.requests() == {
-        Account("eth_chainId", "a", "ok"): 1,
-        Account("eth_chainId", "b", "ok"): 1,
-        Account(READ, "a", "uncertain"): 2,
-        Account(READ, "a", "unreached"): 1,
-        Account(READ, "a", "throttled"): 1,
-        Account(READ, "b", "ok"): 3,
-        Account(SEND.method, "b", "error"): 1,
+    requests = {account: count for account, count in pool.ledger.requests().items() if account.method not in PROBE}
+    assert requests == {
+        Account(READ, "a", Outcome.UNCERTAIN): 1,
+        Account(READ, "a", Outcome.UNREACHED): 1,
+        Account(READ, "a", Outcome.THROTTLED): 2,
+        Account(READ, "b", Outcome.OK): 4,
+        Account(SEND.method, "b", Outcome.ERROR): 1,
     }
-    assert pool.calls() == {"eth_chainId": 2, READ: 7, SEND.method: 1}
+    assert (pool.calls()[READ], pool.calls()[SEND.method]) == (8, 1)
 
 
 async def test_the_time_of_requests_is_accounted_for() -> None:
@@ -333,18 +343,21 @@ async def test_the_time_of_requests_is_accounted_for() -> None:
     pool = await connected(*nodes)
     nodes[0].fault = Fault.HANGS
     await read(pool)
-    assert pool.ledger.seconds()[Account(READ, "a", "uncertain")] == pytest.approx(READ_TIMEOUT_S)
+    times = pool.endpoints()[0].request_times["uncertain"]
+    assert times.total_s == pytest.approx(READ_TIMEOUT_S)
+    assert [count for count in times.counts if count] == [1]
+    assert pool.endpoints()[1].request_times.keys() == {"ok"}
 
 
 async def test_tells_what_is_wrong_with_each_endpoint() -> None:
     nodes = [ScriptedNode(), ScriptedNode()]
     pool = await connected(*nodes)
-    assert [(status.name, status.healthy, status.detail) for status in pool.endpoints()] == [
-        ("a", True, ""),
-        ("b", True, ""),
+    assert [(status.name, status.state, status.detail) for status in pool.endpoints()] == [
+        ("a", EndpointState.HEALTHY, ""),
+        ("b", EndpointState.HEALTHY, ""),
     ]
     nodes[0].fault, nodes[1].fault = Fault.HANGS, Fault.LOCKS_OUT
     with pytest.raises(Uncertain, match=r"a: no answer within 5 s; b: it refuses access"):
         await read(pool)
-    assert [status.healthy for status in pool.endpoints()] == [False, False]
+    assert [status.state for status in pool.endpoints()] == [EndpointState.RESTING] * 2
     assert pool.endpoints()[0].detail == "no answer within 5 s"

@@ -6,11 +6,11 @@ import pytest
 
 from keeper.domain.budget import Allowance, SpendLimit, SpendMode
 from keeper.domain.policy import HELD, Reason
-from keeper.domain.status import EndpointStatus, KeeperStatus, SourceState, SpendStatus
+from keeper.domain.status import EndpointState, EndpointStatus, KeeperStatus, SourceState, SpendStatus
 from keeper.server.health import MAX_EVENT_AGE_S, Component, Level, health, readiness
 from tests.support.status import BTC, KEEPER, NETWORK, NOW, SOURCE, with_network, with_source
 
-UP, DOWN = EndpointStatus("a", healthy=True, detail=""), EndpointStatus("b", healthy=False, detail="timed out")
+UP, DOWN = EndpointStatus("a"), EndpointStatus("b", EndpointState.RESTING, "timed out")
 LOST = replace(SOURCE, name="second", state=SourceState.DOWN, connected=False, detail="connection refused")
 
 BROKE = SpendStatus(allowance=Allowance(SpendMode.STOPPED, SpendLimit.LOW_BALANCE))

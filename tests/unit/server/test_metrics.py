@@ -22,7 +22,7 @@ from keeper.domain.events import (
 from keeper.domain.fees import Cost
 from keeper.domain.policy import Reason
 from keeper.domain.price import Price
-from keeper.domain.status import EndpointStatus, KeeperStatus, SourceState
+from keeper.domain.status import EndpointState, EndpointStatus, KeeperStatus, SourceState
 from keeper.domain.transaction import Outcome
 from keeper.domain.units import Gas, Wei
 from keeper.server.event_metrics import EventMetrics
@@ -162,7 +162,7 @@ async def test_shows_the_state(name: str, labels: dict[str, str], expected: floa
         ("sse_connection_status", with_source(state=SourceState.DOWN, connected=False), {"source": "hermes"}, 0),
         (
             "keeper_rpc_endpoint_up",
-            with_network(endpoints=(EndpointStatus("rpc-1", healthy=False, detail="timed out"),)),
+            with_network(endpoints=(EndpointStatus("rpc-1", EndpointState.RESTING, "timed out"),)),
             {"network": "devnet", "endpoint": "rpc-1"},
             0,
         ),

@@ -1,0 +1,37 @@
+"""Finds out in the background when an endpoint is well again; while it is well, not a request is made."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+
+class Prober:
+    """Probes an endpoint as long as there is a reason to."""
+
+    def __init__(self, name: str, *, pause_s: Callable[[], float | None], probe: Callable[[], Awaitable[None]]) -> None:
+        self._name = name
+        self._pause_s = pause_s
+        """How long to wait before the next probe; None while there is no reason for one."""
+        self._probe = probe
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+
+    def wake(self) -> None:
+        """There may be a reason now."""
+        if not self._closed and self._task is None and self._pause_s() is not None:
+            self._task = asyncio.create_task(self._run(), name=self._name)
+
+    async def close(self) -> None:
+        """No more probes."""
+        self._closed = True
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        try:
+            while (pause_s := self._pause_s()) is not None:
+                await asyncio.sleep(pause_s)
+                if self._pause_s() is not None:
+                    await self._probe()
+        finally:
+            self._task = None
