@@ -102,8 +102,15 @@ def changes(before: Flight | None, flight: Flight, note: Note) -> Changes:
         note=NoteRow(note.at, note.kind, note.tx_hash or b"", note.endpoint, note.detail),
         attempts=[_attempt_row(each, note.at, keep_bytes=flight.end is None) for each in fresh],
         fates=list(_fate_rows(kept, known, note.at)),
-        feed_costs=None if before is not None and before.receipt == flight.receipt else _feed_cost_rows(flight),
+        feed_costs=None if _costs_stand(before, flight, note) else _feed_cost_rows(flight),
     )
+
+
+def _costs_stand(before: Flight | None, flight: Flight, note: Note) -> bool:
+    """Whether what the tables say of costs still holds; before its first transaction a push has none."""
+    if before is None:
+        return note.kind == "signed" and len(flight.attempts) == 1
+    return before.receipt == flight.receipt
 
 
 def _push_row(flight: Flight, note: Note) -> PushRow:

@@ -30,10 +30,10 @@ WITH kept AS (
         l1_fee = excluded.l1_fee, update_fee = excluded.update_fee, metadata = excluded.metadata
 ), tried AS (
     INSERT INTO keeper_attempts (
-        account_id, push, nonce, hash, fate, signed_at, sent_at, since_block, fee_cap, tip, legacy, gas_limit, value,
-        cancels, plan, raw
+        account_id, push, seq, nonce, hash, fate, signed_at, sent_at, since_block, fee_cap, tip, legacy, gas_limit,
+        value, cancels, plan, raw
     )
-    SELECT $1, $2, $3, hash, fate, signed_at, sent_at, since_block, fee_cap::numeric, tip::numeric, legacy, gas_limit,
+    SELECT $1, $2, (SELECT count(*) FROM keeper_attempts WHERE account_id = $1 AND push = $2) + place, $3, hash, fate, signed_at, sent_at, since_block, fee_cap::numeric, tip::numeric, legacy, gas_limit,
         value::numeric, cancels, plan::json, raw
     FROM unnest(
         $20::bytea[], $21::text[], $22::float8[], $23::float8[], $24::int8[], $25::text[], $26::text[], $27::bool[],
@@ -41,7 +41,6 @@ WITH kept AS (
     ) WITH ORDINALITY AS tried(
         hash, fate, signed_at, sent_at, since_block, fee_cap, tip, legacy, gas_limit, value, cancels, plan, raw, place
     )
-    ORDER BY place
     ON CONFLICT (account_id, hash) DO UPDATE SET
         fate = excluded.fate, since_block = excluded.since_block, raw = excluded.raw,
         sent_at = coalesce(keeper_attempts.sent_at, excluded.sent_at)
@@ -59,8 +58,8 @@ WITH kept AS (
     ON CONFLICT (account_id, push, feed) DO UPDATE SET
         gas_cost = excluded.gas_cost, update_fee = excluded.update_fee
 )
-INSERT INTO keeper_notes (account_id, push, at, kind, tx_hash, endpoint, detail)
-SELECT $1, $2, $41::float8, $42::text, $43::bytea, $44::text, $45::text
+INSERT INTO keeper_notes (account_id, push, seq, at, kind, tx_hash, endpoint, detail)
+SELECT $1, $2, (SELECT count(*) FROM keeper_notes WHERE account_id = $1 AND push = $2), $41::float8, $42::text, $43::bytea, $44::text, $45::text
 WHERE NOT EXISTS (
     SELECT 1 FROM keeper_notes
     WHERE account_id = $1 AND push = $2 AND at = $41 AND kind = $42 AND tx_hash = $43 AND endpoint = $44

@@ -34,7 +34,7 @@ def recover(connection: Connection, account_id: int) -> Recovered:
     of_push = (attempts.c.account_id == pushes.c.account_id) & (attempts.c.push == pushes.c.push)
     # An attempt at another nonce is one that the push gave up when it was renumbered.
     same_nonce = attempts.c.nonce == pushes.c.nonce
-    found = select(attempts).join(pushes, of_push & same_nonce).where(wanted).order_by(attempts.c.id)
+    found = select(attempts).join(pushes, of_push & same_nonce).where(wanted).order_by(attempts.c.seq)
     for row in connection.execute(found):
         tried[row.push].append(_attempt(row))
     flights = [_flight(row, tried[row.push]) for row in rows]

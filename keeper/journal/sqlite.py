@@ -50,8 +50,11 @@ _PUT_PUSH = (
     + ", ended_at = coalesce(ended_at, excluded.ended_at)"
 )
 _PUT_ATTEMPT = (
-    _insert("keeper_attempts", "account_id", "push", "nonce", *AttemptRow._fields)
-    + " ON CONFLICT (account_id, hash) DO UPDATE SET fate = excluded.fate, since_block = excluded.since_block,"
+    "INSERT INTO keeper_attempts (account_id, push, seq, nonce, hash, fate, signed_at, sent_at, since_block, fee_cap,"
+    " tip, legacy, gas_limit, value, cancels, plan, raw)"
+    " SELECT ?1, ?2, (SELECT count(*) FROM keeper_attempts WHERE account_id = ?1 AND push = ?2),"
+    " ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16 WHERE true"
+    " ON CONFLICT (account_id, hash) DO UPDATE SET fate = excluded.fate, since_block = excluded.since_block,"
     " raw = excluded.raw, sent_at = coalesce(sent_at, excluded.sent_at)"
 )
 _SET_FATE = (
@@ -61,9 +64,10 @@ _SET_FATE = (
 _DROP_FEED_COSTS = "DELETE FROM keeper_feed_costs WHERE account_id = ? AND push = ?"
 _PUT_FEED_COST = _insert("keeper_feed_costs", "account_id", "push", *FeedCostRow._fields)
 _PUT_NOTE = (
-    "INSERT INTO keeper_notes (account_id, push, at, kind, tx_hash, endpoint, detail)"
-    " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE NOT EXISTS (SELECT 1 FROM keeper_notes WHERE account_id = ?1"
-    " AND push = ?2 AND at = ?3 AND kind = ?4 AND tx_hash = ?5 AND endpoint = ?6 AND detail = ?7)"
+    "INSERT INTO keeper_notes (account_id, push, seq, at, kind, tx_hash, endpoint, detail)"
+    " SELECT ?1, ?2, (SELECT count(*) FROM keeper_notes WHERE account_id = ?1 AND push = ?2), ?3, ?4, ?5, ?6, ?7"
+    " WHERE NOT EXISTS (SELECT 1 FROM keeper_notes WHERE account_id = ?1 AND push = ?2 AND at = ?3 AND kind = ?4"
+    " AND tx_hash = ?5 AND endpoint = ?6 AND detail = ?7)"
 )
 
 
@@ -76,7 +80,7 @@ class SqliteJournal(StoredJournal):
         self._sync = sync
         self._writer: sqlite3.Connection | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
-        self._appends = 0
+        self._untidied = 0
         self._tidying: asyncio.Task[None] | None = None
 
     async def _connect(self) -> None:
@@ -90,8 +94,14 @@ class SqliteJournal(StoredJournal):
         with translated(self._file):
             while not await self._do(partial(_write, writer, account_id, rows)):  # noqa: ASYNC110 - not our lock
                 await asyncio.sleep(_LOCKED_PAUSE_S)
-        self._appends += 1
-        if self._appends % _APPENDS_PER_CHECKPOINT == 0 and (self._tidying is None or self._tidying.done()):
+        self._untidied += 1
+        if self._untidied >= _APPENDS_PER_CHECKPOINT and rows.push.ended_at is not None:
+            self._start_tidying()
+
+    def _start_tidying(self) -> None:
+        """Best at the end of a push: while it lasts, a record may have to wait for some milliseconds."""
+        if self._tidying is None or self._tidying.done():
+            self._untidied = 0
             self._tidying = asyncio.create_task(asyncio.to_thread(_tidy, self._file), name="journal checkpoint")
 
     async def _do(self, work: Callable[[], bool]) -> bool:
@@ -156,4 +166,5 @@ def _tidy(file: SqliteFile) -> None:
     with suppress(sqlite3.Error), closing(sqlite3.connect(file.path, timeout=LOCK_PATIENCE_S)) as connection:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        connection.execute("PRAGMA wal_checkpoint(RESTART)")
         connection.execute("PRAGMA user_version = 1")

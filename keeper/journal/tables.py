@@ -85,9 +85,6 @@ class WeiSum:
 
 metadata = MetaData()
 
-_ROW_ID = BigInteger().with_variant(Integer, "sqlite")
-"""SQLite counts up by itself only what is called INTEGER."""
-
 
 def _push_key() -> ForeignKeyConstraint:
     return ForeignKeyConstraint(
@@ -147,9 +144,9 @@ Index(
 attempts = Table(
     "keeper_attempts",
     metadata,
-    Column("id", _ROW_ID, primary_key=True),  # in the order of signing
-    Column("account_id", Integer, nullable=False),
-    Column("push", BigInteger, nullable=False),
+    Column("account_id", Integer, primary_key=True),
+    Column("push", BigInteger, primary_key=True, autoincrement=False),
+    Column("seq", Integer, primary_key=True, autoincrement=False),  # in the order of signing
     Column("nonce", BigInteger, nullable=False),
     Column("hash", LargeBinary, nullable=False),
     Column("fate", Text, nullable=False),
@@ -167,22 +164,21 @@ attempts = Table(
     _push_key(),
     UniqueConstraint("account_id", "hash"),
 )
-Index("keeper_attempts_by_push", attempts.c.account_id, attempts.c.push)
 
 notes = Table(
     "keeper_notes",
     metadata,
-    Column("id", _ROW_ID, primary_key=True),  # in the order of what happened
-    Column("account_id", Integer, nullable=False),
-    Column("push", BigInteger, nullable=False),
+    Column("account_id", Integer, primary_key=True),
+    Column("push", BigInteger, primary_key=True, autoincrement=False),
+    Column("seq", Integer, primary_key=True, autoincrement=False),  # in the order of what happened
     Column("at", Double, nullable=False),
     Column("kind", Text, nullable=False),
     Column("tx_hash", LargeBinary, nullable=False),  # empty where it is about no transaction
     Column("endpoint", Text, nullable=False),
     Column("detail", Text, nullable=False),
     _push_key(),
+    sqlite_with_rowid=False,
 )
-Index("keeper_notes_by_push", notes.c.account_id, notes.c.push)
 
 feed_costs = Table(
     "keeper_feed_costs",

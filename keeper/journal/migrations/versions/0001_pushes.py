@@ -7,7 +7,6 @@ revision = "0001"
 down_revision = None
 
 _WHOLE_NUMBER = sa.Text().with_variant(sa.Numeric(78, 0), "postgresql")
-_ROW_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
@@ -24,17 +23,17 @@ def upgrade() -> None:
     _create_attempts()
     op.create_table(
         "keeper_notes",
-        sa.Column("id", _ROW_ID, primary_key=True),
-        sa.Column("account_id", sa.Integer, nullable=False),
-        sa.Column("push", sa.BigInteger, nullable=False),
+        sa.Column("account_id", sa.Integer, primary_key=True),
+        sa.Column("push", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("at", sa.Double, nullable=False),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("tx_hash", sa.LargeBinary, nullable=False),
         sa.Column("endpoint", sa.Text, nullable=False),
         sa.Column("detail", sa.Text, nullable=False),
         _push_key(),
+        sqlite_with_rowid=False,
     )
-    op.create_index("keeper_notes_by_push", "keeper_notes", ["account_id", "push"])
     op.create_table(
         "keeper_feed_costs",
         sa.Column("account_id", sa.Integer, primary_key=True),
@@ -86,9 +85,9 @@ def _create_index_of_some(name: str, column: str) -> None:
 def _create_attempts() -> None:
     op.create_table(
         "keeper_attempts",
-        sa.Column("id", _ROW_ID, primary_key=True),
-        sa.Column("account_id", sa.Integer, nullable=False),
-        sa.Column("push", sa.BigInteger, nullable=False),
+        sa.Column("account_id", sa.Integer, primary_key=True),
+        sa.Column("push", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("nonce", sa.BigInteger, nullable=False),
         sa.Column("hash", sa.LargeBinary, nullable=False),
         sa.Column("fate", sa.Text, nullable=False),
@@ -106,7 +105,6 @@ def _create_attempts() -> None:
         _push_key(),
         sa.UniqueConstraint("account_id", "hash"),
     )
-    op.create_index("keeper_attempts_by_push", "keeper_attempts", ["account_id", "push"])
 
 
 def _push_key() -> sa.ForeignKeyConstraint:
