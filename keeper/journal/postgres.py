@@ -33,8 +33,9 @@ WITH kept AS (
         account_id, push, seq, nonce, hash, fate, signed_at, sent_at, since_block, fee_cap, tip, legacy, gas_limit,
         value, cancels, plan, raw
     )
-    SELECT $1, $2, (SELECT count(*) FROM keeper_attempts WHERE account_id = $1 AND push = $2) + place, $3, hash, fate, signed_at, sent_at, since_block, fee_cap::numeric, tip::numeric, legacy, gas_limit,
-        value::numeric, cancels, plan::json, raw
+    SELECT $1, $2, (SELECT coalesce(max(seq), 0) FROM keeper_attempts WHERE account_id = $1 AND push = $2) + place, $3,
+        hash, fate, signed_at, sent_at, since_block, fee_cap::numeric, tip::numeric, legacy, gas_limit, value::numeric,
+        cancels, plan::json, raw
     FROM unnest(
         $20::bytea[], $21::text[], $22::float8[], $23::float8[], $24::int8[], $25::text[], $26::text[], $27::bool[],
         $28::int8[], $29::text[], $30::bool[], $31::text[], $32::bytea[]
@@ -59,7 +60,8 @@ WITH kept AS (
         gas_cost = excluded.gas_cost, update_fee = excluded.update_fee
 )
 INSERT INTO keeper_notes (account_id, push, seq, at, kind, tx_hash, endpoint, detail)
-SELECT $1, $2, (SELECT count(*) FROM keeper_notes WHERE account_id = $1 AND push = $2), $41::float8, $42::text, $43::bytea, $44::text, $45::text
+SELECT $1, $2, (SELECT coalesce(max(seq), 0) + 1 FROM keeper_notes WHERE account_id = $1 AND push = $2),
+    $41::float8, $42::text, $43::bytea, $44::text, $45::text
 WHERE NOT EXISTS (
     SELECT 1 FROM keeper_notes
     WHERE account_id = $1 AND push = $2 AND at = $41 AND kind = $42 AND tx_hash = $43 AND endpoint = $44

@@ -14,7 +14,7 @@ from functools import partial
 
 from keeper.domain.errors import JournalError
 from keeper.journal.address import SqliteFile
-from keeper.journal.changes import AttemptRow, Changes, FeedCostRow, PushRow
+from keeper.journal.changes import Changes, FeedCostRow, PushRow
 from keeper.journal.database import LOCK_PATIENCE_S, SqliteDatabase
 from keeper.journal.failures import is_locked, translated
 from keeper.journal.journal import StoredJournal
@@ -49,26 +49,32 @@ _PUT_PUSH = (
     + ", mined_at = CASE WHEN excluded.mined_at IS NOT NULL THEN coalesce(mined_at, excluded.mined_at) END"
     + ", ended_at = coalesce(ended_at, excluded.ended_at)"
 )
-_PUT_ATTEMPT = (
-    "INSERT INTO keeper_attempts (account_id, push, seq, nonce, hash, fate, signed_at, sent_at, since_block, fee_cap,"
-    " tip, legacy, gas_limit, value, cancels, plan, raw)"
-    " SELECT ?1, ?2, (SELECT count(*) FROM keeper_attempts WHERE account_id = ?1 AND push = ?2),"
-    " ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16 WHERE true"
-    " ON CONFLICT (account_id, hash) DO UPDATE SET fate = excluded.fate, since_block = excluded.since_block,"
-    " raw = excluded.raw, sent_at = coalesce(sent_at, excluded.sent_at)"
+_PUT_ATTEMPT = """
+INSERT INTO keeper_attempts (
+    account_id, push, seq, nonce, hash, fate, signed_at, sent_at, since_block, fee_cap, tip, legacy, gas_limit, value,
+    cancels, plan, raw
 )
-_SET_FATE = (
-    "UPDATE keeper_attempts SET fate = ?, sent_at = coalesce(sent_at, ?), since_block = ?"
-    " WHERE account_id = ? AND hash = ?"
-)
+SELECT ?1, ?2, (SELECT coalesce(max(seq), 0) + 1 FROM keeper_attempts WHERE account_id = ?1 AND push = ?2),
+    ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16
+WHERE true
+ON CONFLICT (account_id, hash) DO UPDATE SET
+    fate = excluded.fate, since_block = excluded.since_block, raw = excluded.raw,
+    sent_at = coalesce(sent_at, excluded.sent_at)
+"""
+_SET_FATE = """
+UPDATE keeper_attempts SET fate = ?, sent_at = coalesce(sent_at, ?), since_block = ? WHERE account_id = ? AND hash = ?
+"""
 _DROP_FEED_COSTS = "DELETE FROM keeper_feed_costs WHERE account_id = ? AND push = ?"
 _PUT_FEED_COST = _insert("keeper_feed_costs", "account_id", "push", *FeedCostRow._fields)
-_PUT_NOTE = (
-    "INSERT INTO keeper_notes (account_id, push, seq, at, kind, tx_hash, endpoint, detail)"
-    " SELECT ?1, ?2, (SELECT count(*) FROM keeper_notes WHERE account_id = ?1 AND push = ?2), ?3, ?4, ?5, ?6, ?7"
-    " WHERE NOT EXISTS (SELECT 1 FROM keeper_notes WHERE account_id = ?1 AND push = ?2 AND at = ?3 AND kind = ?4"
-    " AND tx_hash = ?5 AND endpoint = ?6 AND detail = ?7)"
+_PUT_NOTE = """
+INSERT INTO keeper_notes (account_id, push, seq, at, kind, tx_hash, endpoint, detail)
+SELECT ?1, ?2, (SELECT coalesce(max(seq), 0) + 1 FROM keeper_notes WHERE account_id = ?1 AND push = ?2),
+    ?3, ?4, ?5, ?6, ?7
+WHERE NOT EXISTS (
+    SELECT 1 FROM keeper_notes
+    WHERE account_id = ?1 AND push = ?2 AND at = ?3 AND kind = ?4 AND tx_hash = ?5 AND endpoint = ?6 AND detail = ?7
 )
+"""
 
 
 class SqliteJournal(StoredJournal):

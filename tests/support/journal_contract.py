@@ -121,6 +121,19 @@ class JournalContract(ABC):
         await journal.record(ACCOUNT, flight, note)
         assert await flights_of(journal) == [f.recovered(flight)]
 
+    async def test_keeps_their_order_through_restarts(self, make: MakeJournal) -> None:
+        flight, note = signed()
+        for number in (9, 3, 8, 4):
+            journal = make()
+            await journal.open()
+            await journal.record(ACCOUNT, flight, note)
+            flight = f.sent(flight)
+            flight = replace(flight, attempts=(*flight.attempts, f.attempt(number, f.plan(ETH))))
+            note = f.note(20 + number, "signed", flight.attempts[-1])
+            await journal.record(ACCOUNT, flight, note)
+            assert await flights_of(journal) == [f.recovered(flight)]
+            await journal.close()
+
     async def test_an_attempt_that_no_node_took_stays_refused(self, journal: Journal) -> None:
         flight = f.sent(signed()[0], Fate.REFUSED)
         await journal.record(ACCOUNT, flight, f.note(11, "refused", flight.attempts[0]))
