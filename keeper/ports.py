@@ -225,7 +225,7 @@ class Journal(Protocol):
     """The durable record of every push. Methods raise JournalError when it cannot be written or read."""
 
     async def open(self) -> None:
-        """Connect, and bring the tables up to date."""
+        """Connect, or connect anew, and bring the tables up to date."""
         ...
 
     async def record(self, account: Account, flight: Flight, note: Note) -> None:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, assert_never
 
+from keeper.app.journal_lines import journal_level, journal_line
 from keeper.app.lines import FeedNames, Line, coins, listed
 from keeper.app.spending_lines import spending_level, spending_line
 from keeper.domain.events import (
@@ -13,6 +14,8 @@ from keeper.domain.events import (
     ChainReadFailed,
     Event,
     ForceRequested,
+    JournalFailed,
+    JournalRecovered,
     NothingToPush,
     PushFinished,
     PushHeld,
@@ -59,6 +62,8 @@ def level_of(event: Event) -> int:
             level = logging.WARNING
         case SpendModeChanged() | BudgetNearlySpent() | BalanceLow() | PushHeld():
             level = spending_level(event)
+        case JournalFailed() | JournalRecovered():
+            level = journal_level(event)
         case PushFinished():
             level = _LEVEL_BY_OUTCOME[event.outcome]
         case _:
@@ -79,6 +84,8 @@ def line_of(event: Event, names: FeedNames, reasons: Mapping[FeedId, Reason]) ->
             return _finished_line(event, names, reasons)
         case SpendModeChanged() | BudgetNearlySpent() | BalanceLow() | PushHeld():
             return spending_line(event, names)
+        case JournalFailed() | JournalRecovered():
+            return journal_line(event)
         case _:
             assert_never(event)
 

@@ -173,6 +173,23 @@ class PushHeld:
     feeds: tuple[FeedId, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class JournalFailed:
+    """The journal cannot be written or read; told once, until it works again."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRecovered:
+    """The journal works again, and what had to wait is in it."""
+
+    backlog: int
+    """Records that waited."""
+    lost: int
+    """Records that were one too many to wait."""
+
+
 Event: TypeAlias = (
     SourceConnected
     | SourceLost
@@ -190,4 +207,6 @@ Event: TypeAlias = (
     | BudgetNearlySpent
     | BalanceLow
     | PushHeld
+    | JournalFailed
+    | JournalRecovered
 )

@@ -31,8 +31,11 @@ class StoredJournal(ABC):
 
     async def open(self) -> None:
         """See Journal."""
-        await self._database.run(upgrade, writes=True)
-        await self._connect()
+        async with self._turn:
+            self._ids.clear()
+            self._kept.clear()
+            await self._database.run(upgrade, writes=True)
+            await self._connect()
 
     async def record(self, account: Account, flight: Flight, note: Note) -> None:
         """See Journal."""
@@ -77,7 +80,7 @@ class StoredJournal(ABC):
 
     @abstractmethod
     async def _connect(self) -> None:
-        """Get ready to append."""
+        """Get ready to append, once more if that was done before."""
 
     @abstractmethod
     async def _append(self, account_id: int, rows: Changes) -> None:

@@ -80,6 +80,7 @@ class PostgresJournal(StoredJournal):
         self._connection: asyncpg.Connection | None = None
 
     async def _connect(self) -> None:
+        self._drop()
         with translated(self._server):
             await self._prepared()
 

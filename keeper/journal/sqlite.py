@@ -90,6 +90,7 @@ class SqliteJournal(StoredJournal):
         self._tidying: asyncio.Task[None] | None = None
 
     async def _connect(self) -> None:
+        await self._let_go()
         with translated(self._file):
             self._writer = await asyncio.to_thread(_open, self._file, self._sync)
 
@@ -119,11 +120,14 @@ class SqliteJournal(StoredJournal):
         """See Journal."""
         if self._tidying is not None:
             await self._tidying
+        await self._let_go()
+        self._thread.shutdown(wait=False)
+
+    async def _let_go(self) -> None:
         writer, self._writer = self._writer, None
         if writer is not None:
             with translated(self._file):
                 await asyncio.to_thread(writer.close)
-        self._thread.shutdown(wait=False)
 
 
 def _open(file: SqliteFile, sync: Sync) -> sqlite3.Connection:

@@ -1,5 +1,6 @@
 """A journal in memory, that fails when it is told to."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -35,16 +36,19 @@ class FakeJournal:
     shelf: Shelf = field(default_factory=Shelf)
     failure: str = ""
     """While it says something, that is what every method fails with."""
-    records: int = 0
-    """Asked for so far, whether they failed or not."""
+    delay_s: float = 0.0
+    """How long it takes to be opened."""
+    opened: int = 0
+    """How often that was tried."""
     is_open: bool = False
 
     async def open(self) -> None:
+        self.opened += 1
+        await asyncio.sleep(self.delay_s)
         self._check()
         self.is_open = True
 
     async def record(self, account: Account, flight: Flight, note: Note) -> None:
-        self.records += 1
         if not self.is_open:
             raise JournalError("the journal is not open")
         self._check()
