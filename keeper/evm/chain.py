@@ -11,9 +11,11 @@ from keeper.domain.units import FeedId, Gas, Wei
 from keeper.evm import pyth, shapes
 from keeper.evm.errors import Kind, classify, describe, result_of, revert_data
 from keeper.evm.fees import fee_calls, fee_market
+from keeper.evm.follower import Follower
 from keeper.evm.rpc import Answer, RpcPool
+from keeper.evm.stored import feed_write
 from keeper.evm.wire import Call, ErrorAnswer, Response, octets, quantity, to_hex
-from keeper.ports import ChainState, Look, Terms
+from keeper.ports import ChainListener, ChainState, Look, Terms
 
 _MOST_TELLING = (
     Refusal.REPLACEMENT_UNDERPRICED,
@@ -151,6 +153,10 @@ class EvmChain:
         """The contract's code there; empty where there is none."""
         return octets(await self._pool.call("eth_getCode", address, "latest"))
 
+    async def follow(self, listener: ChainListener) -> None:
+        """Tell of new heads and stored prices by subscription, for ever; returns where no endpoint offers that."""
+        await Follower(self._pool.roster, contract=self._contract, listener=listener).run()
+
     async def recovered(self) -> None:
         """Return as soon as some endpoint is well, or no longer asks to be left alone; at once where one is."""
         await self._pool.recovered()
@@ -175,11 +181,9 @@ class EvmChain:
     def _writes(self, logs: Sequence[shapes.Log]) -> Iterator[FeedWrite]:
         """The prices our contract stored; other contracts may have events of the same name."""
         for log in logs:
-            if log.address.lower() != self._contract.lower() or len(log.topics) != 2:
-                continue
-            topic, feed_topic = map(octets, log.topics)
-            if topic == pyth.PRICE_FEED_UPDATE:
-                yield pyth.read_write(feed_topic, octets(log.data))
+            write = feed_write(log, self._contract)
+            if write is not None:
+                yield write
 
 
 def _taken_by(answer: Answer, signed: SignedTransaction) -> str:

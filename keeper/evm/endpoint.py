@@ -10,6 +10,7 @@ from keeper.evm.accounted import AccountedTransport
 from keeper.evm.errors import Kind, classify, result_of
 from keeper.evm.frontier import Frontier
 from keeper.evm.health import Health
+from keeper.evm.inbox import Inbox, Listening
 from keeper.evm.ledger import Ledger
 from keeper.evm.probing import Prober
 from keeper.evm.shapes import newest_block
@@ -63,6 +64,7 @@ class Endpoint:
         """None until it has said so."""
         self._transport = transport
         self._clock = clock
+        self._ledger = ledger
         self._books = AccountedTransport(transport, clock=clock, ledger=ledger)
         self._frontier = frontier
         self._lag_limit = lag_limit
@@ -144,6 +146,26 @@ class Endpoint:
         if was_down:
             self._news()
         return responses
+
+    @property
+    def listens(self) -> bool:
+        """Whether subscriptions can be made at all."""
+        return isinstance(self._transport, Listening)
+
+    async def listen(self, *, timeout_s: float) -> Inbox:
+        """Where notifications of subscriptions go that are made from now on; raises Transient."""
+        await self.verify(timeout_s=timeout_s)
+        if self.serves_another or not isinstance(self._transport, Listening):
+            raise Transient("it serves another chain")
+        try:
+            return await self._transport.listen(timeout_s=timeout_s)
+        except Transient as exc:
+            self._fail(exc, probing=False)
+            raise
+
+    def notified(self, count: int) -> None:
+        """So many notifications came."""
+        self._ledger.notified(self.name, count)
 
     async def verify(self, *, timeout_s: float) -> None:
         """Ask which chain it serves, unless it told so over this very connection; raises Transient."""

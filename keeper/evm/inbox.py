@@ -26,9 +26,12 @@ class Inbox:
         self._notices: deque[Notice] = deque()
         self._news = asyncio.Event()
         self._problem: Transient | None = None
+        self._closed = False
 
     def put(self, notice: Notice) -> None:
         """Never blocks."""
+        if self._closed:
+            return
         if len(self._notices) >= self._limit:
             self._problem = Overflow()
             self._notices.clear()
@@ -37,8 +40,14 @@ class Inbox:
 
     def end(self) -> None:
         """The connection is gone."""
-        self._problem = self._problem or Cut()
+        self._problem = Cut()
         self._news.set()
+
+    def close(self) -> bool:
+        """Nobody reads it any more; returns whether the connection is still there."""
+        self._closed = True
+        self._notices.clear()
+        return not isinstance(self._problem, Cut)
 
     async def take(self) -> list[Notice]:
         """All that came since; waits for something to come. Raises Overflow, and Cut once all is read that came."""

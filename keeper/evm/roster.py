@@ -14,7 +14,8 @@ from keeper.ports import Clock
 
 _FIRST_LOOK_S = 10.0
 _LONGEST_LOOK_S = 160.0
-_AT_HAND = {EndpointState.HEALTHY, EndpointState.HALF_OPEN, EndpointState.LAGGING}
+AT_HAND = {EndpointState.HEALTHY, EndpointState.HALF_OPEN, EndpointState.LAGGING}
+"""Endpoints in these states answer."""
 
 
 class Roster:
@@ -24,7 +25,7 @@ class Roster:
         self, transports: Iterable[Transport], *, clock: Clock, ledger: Ledger, chain_id: int | None, lag_limit: int
     ) -> None:
         self.frontier = Frontier(chain_id)
-        self._clock = clock
+        self.clock = clock
         self._ledger = ledger
         self._news = asyncio.Event()
         self._endpoints = [
@@ -73,23 +74,34 @@ class Roster:
         quickest_s = min((each.health.latency_s for each in free if each.health.latency_s is not None), default=0.0)
         return sorted(free, key=lambda endpoint: endpoint.rank(quickest_s))
 
+    def listening(self) -> list[Endpoint]:
+        """Those by which subscriptions can be made, the best first, with those that cannot be used now."""
+        quickest_s = 0.0
+        listening = [endpoint for endpoint in self._endpoints if endpoint.listens]
+        return sorted(listening, key=lambda endpoint: endpoint.rank(quickest_s))
+
+    async def changed(self) -> None:
+        """Return when an endpoint has answered that was down, or was probed."""
+        self._news.clear()
+        await self._news.wait()
+
     def answered_by(self, endpoint: Endpoint) -> None:
         """Have the others looked at when the endpoint answers as one in trouble does; the rarer, the longer it does."""
         if not endpoint.suspicious:
             self._look_pause_s = _FIRST_LOOK_S
             return
-        now = self._clock.monotonic()
+        now = self.clock.monotonic()
         if now < self._next_look_at:
             return
         self._next_look_at = now + self._look_pause_s
         self._look_pause_s = min(2 * self._look_pause_s, _LONGEST_LOOK_S)
         for other in self._endpoints:
-            if other is not endpoint and other.state in _AT_HAND:
+            if other is not endpoint and other.state in AT_HAND:
                 other.suspect()
 
     async def recovered(self) -> None:
         """Return as soon as some endpoint is well, or no longer asks to be left alone; at once where one is."""
-        while not any(endpoint.state in _AT_HAND for endpoint in self._endpoints):
+        while not any(endpoint.state in AT_HAND for endpoint in self._endpoints):
             rests_s = [each.throttled_s for each in self._endpoints if each.state is EndpointState.THROTTLED]
             self._news.clear()
             with suppress(TimeoutError):

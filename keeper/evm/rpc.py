@@ -59,7 +59,7 @@ class RpcPool:
         lag_limit: int = LAG_LIMIT,
     ) -> None:
         self.ledger = Ledger()
-        self._roster = Roster(transports, clock=clock, ledger=self.ledger, chain_id=chain_id, lag_limit=lag_limit)
+        self.roster = Roster(transports, clock=clock, ledger=self.ledger, chain_id=chain_id, lag_limit=lag_limit)
         self._sending: set[asyncio.Task[None]] = set()
 
     async def connect(self) -> int:
@@ -68,24 +68,24 @@ class RpcPool:
         Where none was given, the first endpoint that answers decides. Raises Transient when none answers, Fatal when
         all serve other chains.
         """
-        return await self._roster.connect()
+        return await self.roster.connect()
 
     async def close(self) -> None:
         """Close all connections."""
         for task in self._sending:
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
-        await self._roster.close()
+        await self.roster.close()
 
     async def recovered(self) -> None:
         """Return as soon as some endpoint is well, or no longer asks to be left alone; at once where one is."""
-        await self._roster.recovered()
+        await self.roster.recovered()
 
     async def ask(self, *calls: Call) -> list[Response]:
         """Read: the responses in the order of the calls, in batches; raises Transient when no endpoint answers."""
         responses: list[Response] = []
         for start in range(0, len(calls), MAX_BATCH):
-            endpoints = deque(self._roster.usable())
+            endpoints = deque(self.roster.usable())
             answer = await self._first_answer(endpoints, calls[start : start + MAX_BATCH], READ_TIMEOUT_S)
             responses += answer.responses
         return responses
@@ -97,7 +97,7 @@ class RpcPool:
 
     async def opinions(self, call: Call) -> list[object]:
         """Read the same from two endpoints at once, or from one where only one is well; raises Transient if none is."""
-        endpoints = deque(self._roster.usable())
+        endpoints = deque(self.roster.usable())
         well = sum(not endpoint.health.down for endpoint in endpoints)
         async with asyncio.TaskGroup() as group:
             tasks = [
@@ -112,14 +112,14 @@ class RpcPool:
 
     async def send(self, call: Call) -> Answer:
         """Hand over a transaction; raises Uncertain when no endpoint answers and one of them may have received it."""
-        return await self._first_answer(deque(self._roster.usable()), [call], SEND_TIMEOUT_S)
+        return await self._first_answer(deque(self.roster.usable()), [call], SEND_TIMEOUT_S)
 
     async def send_everywhere(self, call: Call) -> AsyncIterator[Answer | KeeperError]:
         """Hand over a transaction to every usable endpoint at once; yields what each says, the quickest first.
 
         Whoever stops listening leaves the others to be answered in the background, each within its deadline.
         """
-        endpoints = self._roster.usable()
+        endpoints = self.roster.usable()
         said: asyncio.Queue[Answer | KeeperError] = asyncio.Queue(len(endpoints))
 
         async def send_to(endpoint: Endpoint) -> None:
@@ -137,7 +137,7 @@ class RpcPool:
 
     def endpoints(self) -> Sequence[EndpointStatus]:
         """One row an endpoint."""
-        return self._roster.status()
+        return self.roster.status()
 
     def calls(self) -> Mapping[str, int]:
         """Requests so far, by method."""
@@ -166,7 +166,7 @@ class RpcPool:
                     waiting.appendleft(endpoint)
                 problems.append((endpoint, exc))
                 continue
-            self._roster.answered_by(endpoint)
+            self.roster.answered_by(endpoint)
             in_doubt = puzzling is not None or any(isinstance(problem, Uncertain) for _, problem in problems)
             answer = Answer(endpoint.name, responses, in_doubt)
             if all(map(has_meaning, responses)):
@@ -182,12 +182,12 @@ class RpcPool:
             await endpoint.verify(timeout_s=timeout_s)
         except Uncertain as exc:
             raise Transient(str(exc)) from exc  # nothing that matters has been sent so far
-        if self._roster.frontier.chain_id is None:
-            self._roster.frontier.chain_id = endpoint.chain_id
+        if self.roster.frontier.chain_id is None:
+            self.roster.frontier.chain_id = endpoint.chain_id
 
     def _unanswered(self, problems: Sequence[tuple[Endpoint, Transient]]) -> KeeperError:
         message = "no RPC endpoint answers: " + "; ".join(f"{endpoint.name}: {why}" for endpoint, why in problems)
         if any(isinstance(problem, Uncertain) for _, problem in problems):
             return Uncertain(message)
-        self._roster.usable()
+        self.roster.usable()
         return Transient(message)

@@ -5,7 +5,9 @@ from typing import TypeVar
 import msgspec
 
 from keeper.domain.errors import Transient
-from keeper.evm.wire import Call, Response, quantity
+from keeper.domain.units import Gas, Wei
+from keeper.evm.wire import Call, Response, octets, quantity
+from keeper.ports import Head
 
 
 class Header(msgspec.Struct, frozen=True, rename="camel"):
@@ -58,6 +60,25 @@ def read(result: object, shape: type[Shape]) -> Shape:
         return msgspec.convert(result, shape)
     except msgspec.ValidationError as exc:
         raise Transient(f"the node answers with an incomplete {shape.__name__.lower()}: {exc}") from exc
+
+
+def read_all(result: object, shape: type[Shape]) -> list[Shape]:
+    """A list of such; raises Transient likewise."""
+    if not isinstance(result, list):
+        raise Transient(f"the node answers {str(result)[:40]!r} where a list is due")
+    return [read(each, shape) for each in result]
+
+
+def head_of(header: Header) -> Head:
+    """The header in our own terms; raises Transient where it makes no sense."""
+    return Head(
+        number=quantity(header.number),
+        hash=octets(header.hash),
+        parent=octets(header.parent_hash),
+        timestamp=quantity(header.timestamp),
+        base_fee=None if header.base_fee_per_gas is None else Wei(quantity(header.base_fee_per_gas)),
+        gas_limit=Gas(quantity(header.gas_limit)),
+    )
 
 
 def newest_block(call: Call, response: Response) -> int | None:
