@@ -6,12 +6,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from keeper.app.endpoints import secrets_in
+from keeper.app.journal_settings import journal_secrets
 from keeper.app.layers import Layer, from_dotenv, from_environ, from_yaml, settled
 from keeper.app.listening import port_problems
 from keeper.app.presets import PRESETS
 from keeper.app.problems import SettingsError, Wrong, explained
 from keeper.app.redaction import Redactor
-from keeper.app.settings import ADDRESSES, NAMES, ONLY_IN_YAML, SECRETS, Settings
+from keeper.app.settings import ADDRESSES, JOURNALS, NAMES, ONLY_IN_YAML, SECRETS, Settings
 from keeper.app.values import one, port, several
 
 _REQUIRED = (("private_key", "private_key_file"), ("price_feed_ids", "price_config_file", "feeds"))
@@ -37,6 +38,8 @@ def load(
     layers = settled(layers, _ALTERNATIVES)
     problems += [clash for layer in layers for clash in _clashes(layer)]
     values = {name: value for layer in layers for name, value in layer.values.items()}
+    if "journal_url" in values:
+        values.pop("database_url", None)
     problems += [_missing(group) for group in _REQUIRED if values.keys().isdisjoint(group)]
     if port_must_be_free:
         problems += _port_problems(values)
@@ -84,6 +87,8 @@ def _secrets(layer: Layer) -> Iterator[str]:
                 yield one(value).removeprefix("0x")
             elif name in ADDRESSES:
                 yield from (secret for url in several(value) for secret in secrets_in(url))
+            elif name in JOURNALS:
+                yield from journal_secrets(one(value))
         except ValueError:
             continue
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, SecretStr
 
 from keeper.app.endpoints import Endpoint, hermes_endpoint, rpc_endpoints, secrets_in
 from keeper.app.feeds import EarlyUpdate, Feed, FeedEntry, Thresholds, entries, entries_of_ids
+from keeper.app.journal_settings import DEFAULT_JOURNAL_URL, JournalAddress, journal_address, journal_secrets
 from keeper.app.money import Coins, FeeStrategy, FixedFee, Gwei, GweiOrZero, Headroom, MaxTip, Multiplier
 from keeper.app.presets import Preset
 from keeper.app.price_config import read_price_config
@@ -16,6 +17,7 @@ from keeper.app.values import (
     ApiKeyFile,
     Count,
     CountAtLeastOne,
+    Days,
     Flag,
     Label,
     Milliseconds,
@@ -33,7 +35,9 @@ from keeper.app.values import (
     file_text,
     one_of,
 )
+from keeper.journal.address import PostgresServer, Sync
 from keeper.pipeline.debounce import DebounceMode
+from keeper.pipeline.journaling import OnFailure
 
 
 class LogLevel(StrEnum):
@@ -166,6 +170,26 @@ class Settings(BaseModel):
     )
     low_balance: Coins | None = _setting("While the account holds fewer coins than this, only heartbeats are sent.")
 
+    journal_url: Annotated[JournalAddress, PlainValidator(journal_address)] = _setting(
+        "Where every push is written down: a file of SQLite (a path from the root takes a fourth slash), or"
+        " `postgresql://user:password@host/name`.",
+        DEFAULT_JOURNAL_URL,
+    )
+    database_url: Annotated[JournalAddress, PlainValidator(journal_address)] | None = _setting(
+        "Stands in for `JOURNAL_URL` where that is not set."
+    )
+    journal_sync: Annotated[Sync, one_of(Sync)] = _setting(
+        "What SQLite waits for: `normal` survives the end of the process, however it comes; `full` survives a loss of"
+        " power too, and waits for the disk.",
+        "normal",
+    )
+    journal_on_failure: Annotated[OnFailure, one_of(OnFailure)] = _setting(
+        "While the journal cannot be written: `continue` sends one transaction at a time, alarms, and writes later;"
+        " `stop` sends nothing new.",
+        "continue",
+    )
+    journal_retention_days: Days = _setting("Pushes that ended so many days ago are deleted from the journal.", "90")
+
     hermes_url: Annotated[Endpoint, PlainValidator(hermes_endpoint)] = _setting(
         "Where prices come from. A path in front of `/v2` belongs to it.", "https://hermes.pyth.network"
     )
@@ -196,6 +220,11 @@ class Settings(BaseModel):
         return key
 
     @property
+    def journal(self) -> JournalAddress:
+        """Where the journal is."""
+        return self.database_url or self.journal_url
+
+    @property
     def feeds(self) -> tuple[Feed, ...]:
         """The feeds to keep fresh, and when each is due."""
         common = Thresholds(
@@ -219,6 +248,8 @@ class Settings(BaseModel):
         """Whatever must never be shown."""
         urls = [endpoint.url.get_secret_value() for endpoint in (*self.rpc_url, self.hermes_url)]
         keys = [self.private_key.get_secret_value(), self.hermes_key()]
+        if isinstance(self.journal, PostgresServer):
+            keys += journal_secrets(self.journal.url)
         return tuple(secret for secret in (*keys, *(part for url in urls for part in secrets_in(url))) if secret)
 
 
@@ -229,3 +260,5 @@ SECRETS = frozenset({"private_key", "hermes_api_key"})
 """Settings that are secrets as such."""
 ADDRESSES = frozenset({"rpc_url", "hermes_url"})
 """Settings that may hold secrets."""
+JOURNALS = frozenset({"journal_url", "database_url"})
+"""Settings that may hold a password; the first wins."""

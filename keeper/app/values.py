@@ -210,6 +210,7 @@ MillisecondsOrNever = Annotated[
 ]
 """Zero is never."""
 Seconds = Annotated[int, _range("a whole number of seconds", 1, _MONTH_S)]
+Days = Annotated[int, _range("a whole number of days", 1, 36_500)]
 Port = Annotated[int, PlainValidator(port)]
 Count = Annotated[int, _range("a whole number", 0, 1000)]
 CountAtLeastOne = Annotated[int, _range("a whole number", 1, 1000)]

@@ -1,6 +1,7 @@
 """Where a journal is: what JOURNAL_URL means."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -8,6 +9,15 @@ from keeper.domain.errors import UsageError
 
 _EXAMPLES = "sqlite:///keeper-journal.db, sqlite:////var/lib/keeper/journal.db or postgresql://user:password@host/name"
 _POSTGRES = frozenset({"postgresql", "postgres"})
+
+
+class Sync(StrEnum):
+    """What a record waits for, in a journal in a file."""
+
+    NORMAL = "normal"
+    """For the operating system, which writes to the disk in its own time."""
+    FULL = "full"
+    """For the disk."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,10 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from enum import StrEnum
 from functools import partial
 
 from keeper.domain.errors import JournalError
-from keeper.journal.address import SqliteFile
+from keeper.journal.address import SqliteFile, Sync
 from keeper.journal.changes import Changes, FeedCostRow, PushRow
 from keeper.journal.database import LOCK_PATIENCE_S, SqliteDatabase
 from keeper.journal.failures import is_locked, translated
@@ -22,15 +21,6 @@ from keeper.journal.journal import StoredJournal
 _LOCKED_PAUSE_S = 0.002
 _APPENDS_PER_CHECKPOINT = 256
 _LOG_LIMIT_BYTES = 64 * 2**20
-
-
-class Sync(StrEnum):
-    """What a record waits for."""
-
-    NORMAL = "normal"
-    """For the operating system, which writes to the disk in its own time."""
-    FULL = "full"
-    """For the disk."""
 
 
 def _insert(table: str, *columns: str) -> str:

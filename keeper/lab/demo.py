@@ -39,7 +39,8 @@ _HEAD_LINES = 5
 _OWN_SETTINGS = frozenset(
     {
         "private_key", "private_key_file", "rpc_url", "contract_address", "network_name", "hermes_url",
-        "hermes_api_key", "hermes_api_key_file", "price_feed_ids", "price_config_file", "feeds",
+        "hermes_api_key", "hermes_api_key_file", "price_feed_ids", "price_config_file", "feeds", "journal_url",
+        "database_url",
     }
 )  # fmt: skip
 """What the devnet decides; the environment may set the rest."""
@@ -64,6 +65,8 @@ class Devnet:
     contract: str
     feeds: tuple[tuple[str, str], ...]
     """Id and symbol of each feed."""
+    folder: Path
+    """For what ends with it."""
 
 
 async def demo(options: DemoOptions, *, lines: TextIO) -> None:
@@ -97,7 +100,9 @@ async def _devnet(options: DemoOptions) -> AsyncIterator[Devnet]:
         await simulator.start(port=_free(_HERMES_PORT))
         try:
             feeds = simulator.publisher.market.catalogue.feeds
-            yield Devnet(node.url, simulator.url, contract, tuple((feed.id, feed.symbol) for feed in feeds))
+            with TemporaryDirectory() as folder:
+                symbols = tuple((feed.id, feed.symbol) for feed in feeds)
+                yield Devnet(node.url, simulator.url, contract, symbols, Path(folder))
         finally:
             await simulator.stop()
 
@@ -114,11 +119,11 @@ def _settings(devnet: Devnet, environ: Mapping[str, str]) -> Settings:
         "network_name": "devnet",
         "hermes_url": devnet.hermes_url,
         "feeds": [{"id": feed_id, "alias": symbol} for feed_id, symbol in devnet.feeds],
+        "journal_url": f"sqlite:///{devnet.folder}/journal.db",
     }
-    with TemporaryDirectory() as folder:
-        config = Path(folder) / "devnet.yaml"
-        config.write_text(yaml.safe_dump(own))
-        return load(config_file=config, environ=given, dotenv=None, port_must_be_free=True)
+    config = devnet.folder / "devnet.yaml"
+    config.write_text(yaml.safe_dump(own))
+    return load(config_file=config, environ=given, dotenv=None, port_must_be_free=True)
 
 
 async def _with_table(keeper: Keeper, where: str) -> None:

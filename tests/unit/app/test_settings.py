@@ -8,7 +8,9 @@ from keeper.app.feeds import Feed
 from keeper.app.settings import LogFormat, LogLevel
 from keeper.domain.policy import Confidence, Deviation, Early, Staleness
 from keeper.domain.units import Ppm
+from keeper.journal.address import PostgresServer, SqliteFile, Sync
 from keeper.pipeline.debounce import DebounceMode
+from keeper.pipeline.journaling import OnFailure
 from tests.support.settings import BTC, CONTRACT, ETH, PRIVATE_KEY, settings
 
 OTHER_KEY = "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
@@ -222,3 +224,25 @@ def test_feeds_are_values() -> None:
 def test_an_empty_config_file_sets_nothing(config_file: Path) -> None:
     config_file.write_text("# nothing yet\n")
     assert settings(config_file=config_file) == settings()
+
+
+def test_the_journal_is_a_file_here_unless_it_is_said_otherwise() -> None:
+    loaded = settings()
+    assert loaded.journal == SqliteFile(Path("keeper-journal.db"))
+    assert (loaded.journal_sync, loaded.journal_on_failure) == (Sync.NORMAL, OnFailure.CONTINUE)
+    assert loaded.journal_retention_days == 90
+
+
+def test_database_url_says_where_the_journal_is_only_if_journal_url_does_not(dotenv: Path) -> None:
+    server = {"DATABASE_URL": "postgres://keeper@db.internal:5433/keeper"}
+    assert settings(server).journal == PostgresServer(
+        "postgresql://keeper@db.internal:5433/keeper", "db.internal:5433/keeper"
+    )
+    dotenv.write_text("JOURNAL_URL=sqlite:///mine.db\n")
+    assert settings(server, dotenv=dotenv).journal == SqliteFile(Path("mine.db"))
+
+
+def test_the_password_of_the_journal_is_a_secret() -> None:
+    url = "postgresql://keeper:p%40ssword@db.internal/keeper"
+    assert set(settings({"JOURNAL_URL": url}).secrets()) >= {url, "p%40ssword"}
+    assert "p%40ssword" not in repr(settings({"JOURNAL_URL": url}))

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from keeper.journal.address import SqliteFile
-from keeper.journal.sqlite import SqliteJournal, Sync
+from keeper.journal.address import SqliteFile, Sync
+from keeper.journal.sqlite import SqliteJournal
 from tests.support.journal import FakeJournal, Shelf
 from tests.support.journal_contract import JournalContract, MakeJournal
 
