@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from keeper.domain.errors import Transient, Uncertain
+from keeper.domain.nesting import refuse_deep_nesting
 
 
 class Call(NamedTuple):
@@ -76,8 +77,9 @@ def encode(calls: Sequence[Call], ids: Sequence[int]) -> bytes:
 def decode(body: bytes | str) -> list[Response]:
     """Every message in a body; raises Uncertain for anything that is not JSON-RPC."""
     try:
+        refuse_deep_nesting(body)
         answered = _decoder.decode(body)
-    except msgspec.MsgspecError as exc:
+    except ValueError as exc:
         raise Uncertain("the answer is not JSON-RPC") from exc
     return answered if isinstance(answered, list) else [answered]
 
@@ -88,7 +90,7 @@ def notice(message: Response) -> Notice | None:
         return None
     try:
         return _notice_decoder.decode(message.params)
-    except msgspec.MsgspecError:
+    except ValueError:
         return None
 
 

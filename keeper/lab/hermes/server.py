@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from keeper.domain.errors import UsageError
+from keeper.domain.nesting import refuse_deep_nesting
 from keeper.lab.hermes.access import authorize, refuse, throttle
 from keeper.lab.hermes.config import SimulatorConfig
 from keeper.lab.hermes.control import parse_action
@@ -99,8 +100,9 @@ class HermesRoutes:
 
 def _decoded(body: bytes) -> object:
     try:
+        refuse_deep_nesting(body)
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, ValueError, RecursionError) as exc:
+    except ValueError as exc:
         raise UsageError(f"the request is not JSON: {exc}") from exc
 
 

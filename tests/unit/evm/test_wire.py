@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.domain.errors import Transient, Uncertain
-from keeper.evm.wire import BatchRefused, Call, ErrorAnswer, decode, encode, in_order, octets, quantity, to_hex
+from keeper.evm.wire import BatchRefused, Call, ErrorAnswer, decode, encode, in_order, notice, octets, quantity, to_hex
 
 
 def test_one_call_is_an_object_and_several_are_a_batch() -> None:
@@ -39,6 +39,9 @@ def test_reads_results_errors_and_notifications() -> None:
         b"[1]",
         b'{"id":1,"error":"text"}',
         b"\xff",
+        b'{"id":1,"result":"\xff"}',
+        pytest.param(b'{"id":1,"result":' + b"[" * 100_000, id="deep and open"),
+        pytest.param(b'{"id":1,"result":' + b"[" * 100 + b"]" * 100 + b"}", id="deep and closed"),
     ],
 )
 def test_what_is_no_json_rpc_is_uncertain(body: bytes) -> None:
@@ -54,6 +57,12 @@ def test_hostile_bodies_raise_nothing_else(body: bytes) -> None:
         decode(body)
     except Uncertain:
         return
+
+
+@pytest.mark.parametrize("params", [b"{}", b'{"subscription":"0x1"}', b'{"subscription":"0x1","result":"\xff"}'])
+def test_a_notification_that_cannot_be_read_tells_nothing(params: bytes) -> None:
+    (message,) = decode(b'{"method":"eth_subscription","params":' + params + b"}")
+    assert notice(message) is None
 
 
 def test_responses_are_put_into_the_order_of_the_ids() -> None:
