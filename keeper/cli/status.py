@@ -55,10 +55,10 @@ async def _show(url: str, *, once: bool, as_json: bool) -> None:
 
     async with ClientSession(timeout=ClientTimeout(total=_TIMEOUT_S)) as session:
         body = await _fetch(session, url)
+        view = _decoded(body, url)
         if as_json:
             print(msgspec.json.format(body).decode())
             return
-        view = _decoded(body, url)
         console = Console()
         if not console.is_terminal:
             console = Console(width=_WIDTH_OF_A_FILE)
@@ -102,5 +102,5 @@ def _decoded(body: bytes, url: str) -> "StatusView":
 
     try:
         return msgspec.json.decode(body, type=StatusView)
-    except msgspec.MsgspecError as exc:
+    except (ValueError, RecursionError) as exc:
         raise Rejected(f"{url} shows a status of another kind: is it a keeper of this version?") from exc

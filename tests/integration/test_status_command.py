@@ -75,11 +75,13 @@ async def test_refuses_what_is_no_address(address: str, capsys: pytest.CaptureFi
     [
         ("{}", 200, "shows a status of another kind"),
         ("<html>", 200, "shows a status of another kind"),
+        pytest.param('{"x":' + "[" * 1_000_000, 200, "shows a status of another kind", id="deep"),
         ("gone", 404, "answers 404 and shows no status"),
     ],
 )
+@pytest.mark.parametrize("output", ["--once", "--json"])
 async def test_tells_a_stranger_from_a_keeper(
-    body: str, code: int, words: str, capsys: pytest.CaptureFixture[str]
+    body: str, code: int, words: str, output: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def strange(_request: web.Request) -> web.Response:
         return web.Response(text=body, status=code)
@@ -90,7 +92,7 @@ async def test_tells_a_stranger_from_a_keeper(
     await runner.setup()
     await web.TCPSite(runner, HOST, 0).start()
     try:
-        assert await keeper_status("--url", f"http://{HOST}:{runner.addresses[0][1]}", "--once") == 1
+        assert await keeper_status("--url", f"http://{HOST}:{runner.addresses[0][1]}", output) == 1
     finally:
         await runner.cleanup()
     told = capsys.readouterr().err

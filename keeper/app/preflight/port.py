@@ -30,6 +30,6 @@ async def _is_keeper(host: str, port: int) -> bool:
     try:
         async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url, allow_redirects=False) as answer:
             msgspec.json.decode(await answer.read(), type=Health)
-    except (aiohttp.ClientError, TimeoutError, ValueError):
+    except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError):
         return False
     return True
