@@ -30,17 +30,17 @@ class Effort:
     load_s: float
     pushes: int
     """On the real chain."""
-    poll_s: int
+    idle_s: int
 
 
-FULL = Effort(samples=200, warm_up=50, load_s=20, pushes=10, poll_s=30)
-QUICK = Effort(samples=40, warm_up=20, load_s=6, pushes=4, poll_s=12)
+FULL = Effort(samples=200, warm_up=50, load_s=20, pushes=10, idle_s=20)
+QUICK = Effort(samples=40, warm_up=20, load_s=6, pushes=4, idle_s=6)
 
 TABLES: dict[str, Callable[[Effort], str]] = {
     "latency": lambda effort: latency_table(
         feed_counts=(1, 10, 100, 500), samples=effort.samples, warm_up=effort.warm_up
     ),
-    "requests": lambda effort: asyncio.run(requests_table(pushes=effort.pushes, poll_s=effort.poll_s)),
+    "requests": lambda effort: asyncio.run(requests_table(pushes=effort.pushes, idle_s=effort.idle_s)),
     "gas": lambda effort: asyncio.run(gas_table(pushes=effort.pushes)),
     "load": lambda effort: load_table(seconds=effort.load_s),
 }

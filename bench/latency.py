@@ -38,7 +38,10 @@ class Runner:
         stage, pushes = self.stage, self.stage.node.pushes
         before = len(pushes)
         started_at = stage.publish(event)
-        turn_until(self.selector, lambda: stage.received_at is not None, timeout_s=_PUSH_PATIENCE_S)
+        try:
+            turn_until(self.selector, lambda: stage.received_at is not None, timeout_s=_PUSH_PATIENCE_S)
+        except TimeoutError:
+            raise self.program.failure(f"does not push {event.due}") from None
         assert stage.received_at is not None
         self.latencies_ms.append((stage.received_at - started_at) * _MS)
         turn_for(self.selector, _REST_S)

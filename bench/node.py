@@ -1,5 +1,6 @@
 """A scripted RPC node: it answers at once, mines at once, and keeps what it was sent."""
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +24,6 @@ TIP = 10**8
 _DYNAMIC_FEE = 2
 _GAS_PER_PUSH = 69_000
 _GAS_PER_FEED = 26_000
-_BLOCK_HASH = "0x" + "11" * 32
 _CONSTANTS = {
     "eth_chainId": CHAIN_ID,
     "eth_gasPrice": BASE_FEE + TIP,
@@ -81,7 +81,11 @@ class ScriptedNode:
         return msgspec.json.encode(self._response(asked))
 
     def _response(self, call: dict[str, Any]) -> dict[str, Any]:
-        return {"jsonrpc": "2.0", "id": call["id"], "result": self._result(call["method"], call.get("params", []))}
+        answer = {"jsonrpc": "2.0", "id": call["id"]}
+        try:
+            return answer | {"result": self._result(call["method"], call.get("params", []))}
+        except KeyError:
+            return answer | {"error": {"code": -32601, "message": "the method does not exist"}}
 
     def _result(self, method: str, params: list[Any]) -> Any:  # noqa: ANN401 - whatever JSON may hold
         match method:
@@ -91,12 +95,22 @@ class ScriptedNode:
                 return self._mine(bytes.fromhex(params[0][2:]))
             case "eth_getTransactionReceipt":
                 return self._receipts.get(params[0])
-            case "eth_getTransactionCount":
-                return hex(len(self.pushes))
             case "eth_getBlockByNumber":
-                return {"number": hex(self._block), "gasLimit": hex(30_000_000), "baseFeePerGas": hex(BASE_FEE)}
+                return self._header()
             case _:
-                return hex(_CONSTANTS[method])
+                numbers = _CONSTANTS | {"eth_blockNumber": self._block, "eth_getTransactionCount": len(self.pushes)}
+                return hex(numbers[method])
+
+    def _header(self) -> dict[str, str]:
+        return {
+            "number": hex(self._block),
+            "hash": _block_hash(self._block),
+            "parentHash": _block_hash(self._block - 1),
+            "timestamp": hex(int(time.time())),
+            "gasLimit": hex(30_000_000),
+            "gasUsed": "0x0",
+            "baseFeePerGas": hex(BASE_FEE),
+        }
 
     @property
     def _block(self) -> int:
@@ -122,13 +136,14 @@ class ScriptedNode:
         self.pushes.append(Push(raw, int.from_bytes(nonce), int.from_bytes(value), tuple(written)))
         self.prices |= written
         tx_hash = _hex(keccak(raw))
-        self._receipts = {tx_hash: self._receipt(written)}
+        self._receipts = {tx_hash: self._receipt(tx_hash, written)}
         return tx_hash
 
-    def _receipt(self, written: dict[FeedId, Price]) -> dict[str, Any]:
+    def _receipt(self, tx_hash: str, written: dict[FeedId, Price]) -> dict[str, Any]:
         return {
+            "transactionHash": tx_hash,
             "blockNumber": hex(self._block),
-            "blockHash": _BLOCK_HASH,
+            "blockHash": _block_hash(self._block),
             "status": "0x1",
             "gasUsed": hex(_GAS_PER_PUSH + _GAS_PER_FEED * len(written)),
             "effectiveGasPrice": hex(BASE_FEE + TIP),
@@ -141,6 +156,10 @@ class ScriptedNode:
                 for feed, price in written.items()
             ],
         }
+
+
+def _block_hash(number: int) -> str:
+    return f"0x{number:064x}"
 
 
 def _hex(data: bytes) -> str:

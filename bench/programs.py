@@ -35,8 +35,11 @@ class Program:
     def check(self) -> None:
         """Raises RuntimeError where it has ended, with its last words."""
         if self.process.poll() is not None:
-            said = self.log.read_text(errors="replace")[-_LAST_WORDS:]
-            raise RuntimeError(f"{self.log.stem} has ended with {self.process.returncode}: {said}")
+            raise self.failure(f"has ended with {self.process.returncode}")
+
+    def failure(self, what: str) -> RuntimeError:
+        """What to raise where it does not do what it should."""
+        return RuntimeError(f"the {self.log.stem} {what}; {self.log.read_text(errors='replace')[-_LAST_WORDS:]}")
 
 
 @contextmanager
