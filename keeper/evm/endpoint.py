@@ -200,7 +200,7 @@ class Endpoint:
         self.lag_blocks = self._frontier.report(self.name, self.chain_id, block, now)
         if block != self._block:
             self._block, self._block_since = block, now
-        self._stalled = now - self._block_since > self._patience_s()
+        self._stalled = now - self._block_since >= self._patience_s()
         if self.lagging:
             self._prober.wake()
 

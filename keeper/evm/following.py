@@ -102,28 +102,31 @@ class Session:
         block_time_s = self._roster.frontier.block_time_s or 0.0
         self._overdue = None
         self._patience_s = min(max(_PATIENCE_S, _BLOCK_TIMES * block_time_s), _LONGEST_PATIENCE_S)
-        self._deadline = self._roster.clock.monotonic() + self._patience_s
+        self._wait(self._patience_s)
 
     async def _look_for_blocks(self) -> None:
         """No block came for long: that is no fault of a chain at rest, but of a node that has blocks to tell."""
         if self._overdue is not None:
             raise Transient("it has new blocks and does not tell of them")
-        (response,) = await self._ask([Call("eth_blockNumber")])
+        (response,) = await self._endpoint.ask([Call("eth_blockNumber")], timeout_s=_TIMEOUT_S)
         self._leave_if_behind()
         newest = self._chronicle.newest
         block = quantity(result_of(response))
         if newest is None or block > newest.number:
             self._overdue = block
-            self._deadline = self._roster.clock.monotonic() + _GRACE_S
-            return
-        self._patience_s = min(2 * self._patience_s, _LONGEST_PATIENCE_S)
-        self._deadline = self._roster.clock.monotonic() + self._patience_s
+            self._wait(_GRACE_S)
+        elif self._roster.answered_by(self._endpoint):
+            self._wait(_GRACE_S)  # for what others say: it may be behind
+        else:
+            self._patience_s = min(2 * self._patience_s, _LONGEST_PATIENCE_S)
+            self._wait(self._patience_s)
+
+    def _wait(self, patience_s: float) -> None:
+        self._deadline = self._roster.clock.monotonic() + patience_s
 
     def _leave_if_behind(self) -> None:
         if self._endpoint.lagging and self._roster.listening()[0] is not self._endpoint:
             raise Transient("it is behind another endpoint")
 
     async def _ask(self, calls: Sequence[Call]) -> list[Response]:
-        responses = await self._endpoint.ask(calls, timeout_s=_TIMEOUT_S)
-        self._roster.answered_by(self._endpoint)
-        return responses
+        return await self._endpoint.ask(calls, timeout_s=_TIMEOUT_S)

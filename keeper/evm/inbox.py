@@ -28,6 +28,11 @@ class Inbox:
         self._problem: Transient | None = None
         self._closed = False
 
+    @property
+    def waiting(self) -> int:
+        """Notifications that came and were not read."""
+        return len(self._notices)
+
     def put(self, notice: Notice) -> None:
         """Never blocks."""
         if self._closed:

@@ -85,19 +85,23 @@ class Roster:
         self._news.clear()
         await self._news.wait()
 
-    def answered_by(self, endpoint: Endpoint) -> None:
-        """Have the others looked at when the endpoint answers as one in trouble does; the rarer, the longer it does."""
+    def answered_by(self, endpoint: Endpoint) -> bool:
+        """Have the others looked at when the endpoint answers as one in trouble does; returns whether that is done.
+
+        The longer the trouble lasts, the rarer are the looks.
+        """
         if not endpoint.suspicious:
             self._look_pause_s = _FIRST_LOOK_S
-            return
+            return False
         now = self.clock.monotonic()
-        if now < self._next_look_at:
-            return
+        others = [each for each in self._endpoints if each is not endpoint and each.state in AT_HAND]
+        if not others or now < self._next_look_at:
+            return False
         self._next_look_at = now + self._look_pause_s
         self._look_pause_s = min(2 * self._look_pause_s, _LONGEST_LOOK_S)
-        for other in self._endpoints:
-            if other is not endpoint and other.state in AT_HAND:
-                other.suspect()
+        for other in others:
+            other.suspect()
+        return True
 
     async def recovered(self) -> None:
         """Return as soon as some endpoint is well, or no longer asks to be left alone; at once where one is."""

@@ -13,7 +13,15 @@ from keeper.evm.wire import ErrorAnswer
 from keeper.evm.ws import WsTransport
 from tests.support.scripted_node import Fault, ScriptedNode
 from tests.support.served_node import ServedNode
-from tests.support.transport_contract import LONG_S, SHORT_S, TransportContract, echo, failure_of
+from tests.support.transport_contract import (
+    LONG_S,
+    SHORT_S,
+    SocketContract,
+    SocketTransport,
+    TransportContract,
+    echo,
+    failure_of,
+)
 from tests.support.waiting import wait_until
 
 
@@ -41,6 +49,21 @@ class TestWebSocket(TransportContract):
     async def connected(self, node: ScriptedNode) -> AsyncIterator[Transport]:
         async with served(node, "ws") as transport:
             yield transport
+
+
+class TestListening(SocketContract):
+    @asynccontextmanager
+    async def connected(self, node: ScriptedNode) -> AsyncIterator[WsTransport]:
+        async with ServedNode(node) as server:
+            self._server = server
+            transport = WsTransport("main", server.ws_url)
+            yield transport
+            await transport.close()
+
+    async def lose(self, transport: SocketTransport) -> None:
+        await self._server.stop()
+        await self._server.start()
+        await wait_until(lambda: not transport.connection)
 
 
 async def test_http_asks_for_a_batch_in_one_request() -> None:

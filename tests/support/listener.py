@@ -48,6 +48,11 @@ class RecordingListener:
         return [head.number for head in self.heads]
 
     @property
+    def newest(self) -> int:
+        """Number of the last head."""
+        return self.heads[-1].number
+
+    @property
     def chain(self) -> list[Head]:
         """The heads that stand: one with the number of another, or a lower one, replaces it."""
         standing: list[Head] = []

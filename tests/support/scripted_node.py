@@ -12,8 +12,9 @@ from typing import Any
 from msgspec.structs import asdict
 
 from keeper.domain.errors import Throttled, Transient, Uncertain
+from keeper.evm.inbox import Inbox
 from keeper.evm.transport import ConnectionRefused, Cut
-from keeper.evm.wire import Call, ErrorAnswer, Response, encode, in_order
+from keeper.evm.wire import Call, ErrorAnswer, Response, encode, in_order, notice
 from keeper.evm.wire import decode as decode_body
 
 RETRY_AFTER_S = 7
@@ -56,6 +57,8 @@ class ScriptedNode:
     """Method -> result, ErrorAnswer, or a function of the parameters; else the first parameter is the result."""
     requests: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
     """Every call it received."""
+    audience: list[Callable[[bytes], None]] = field(default_factory=list)
+    """Open sockets: where to send what it tells of its own accord."""
     bodies: int = 0
     """So many messages brought them: HTTP requests, WebSocket frames, or exchanges in memory."""
 
@@ -67,6 +70,16 @@ class ScriptedNode:
     def methods(self) -> Counter[str]:
         """How often each method was asked for."""
         return Counter(method for method, _ in self.requests)
+
+    def notify(self, subscription: str, told: object) -> None:
+        """Tell all who are connected."""
+        message = {
+            "jsonrpc": "2.0",
+            "method": "eth_subscription",
+            "params": {"subscription": subscription, "result": told},
+        }
+        for send in list(self.audience):
+            send(json.dumps(message).encode())
 
     def answer(self, body: bytes) -> bytes:
         """The answer to a request or a batch; a batch is answered in reverse, which the protocol allows."""
@@ -132,6 +145,60 @@ class FakeTransport:
 
     async def close(self) -> None:
         pass
+
+
+class FakeSocketTransport(FakeTransport):
+    """The same over a socket that may be lost, and by which the node may tell things."""
+
+    def __init__(self, name: str, node: ScriptedNode) -> None:
+        super().__init__(name, node)
+        self.connection = 0
+        self._connections = 0
+        self._inbox: Inbox | None = None
+        self._tell_lost: Callable[[], None] = lambda: None
+
+    def when_lost(self, tell: Callable[[], None]) -> None:
+        self._tell_lost = tell
+
+    async def exchange(self, calls: Sequence[Call], *, timeout_s: float) -> list[Response]:
+        self._connect()
+        try:
+            return await super().exchange(calls, timeout_s=timeout_s)
+        except Cut:
+            self.lose()
+            raise
+
+    async def listen(self, *, timeout_s: float) -> Inbox:  # noqa: ARG002
+        self._connect()
+        self._inbox = Inbox()
+        return self._inbox
+
+    def lose(self) -> None:
+        """The socket is gone."""
+        if self.connection:
+            self.connection = 0
+            self._node.audience.remove(self._receive)
+            if self._inbox is not None:
+                self._inbox.end()
+            self._tell_lost()
+
+    async def close(self) -> None:
+        self._tell_lost = lambda: None
+        self.lose()
+
+    def _connect(self) -> None:
+        if self._node.failing is Fault.REFUSES:
+            raise ConnectionRefused("cannot connect: connection refused")
+        if not self.connection:
+            self._connections += 1
+            self.connection = self._connections
+            self._node.audience.append(self._receive)
+
+    def _receive(self, message: bytes) -> None:
+        for each in decode_body(message):
+            told = notice(each)
+            if told is not None and self._inbox is not None:
+                self._inbox.put(told)
 
 
 def _told(error: ErrorAnswer) -> dict[str, Any]:

@@ -81,10 +81,15 @@ class ServedNode:
         await socket.prepare(request)
         if self._greeting:
             await socket.send_str(self._greeting)
+        outbox: asyncio.Queue[bytes] = asyncio.Queue()
+        self._node.audience.append(outbox.put_nowait)
+        teller = asyncio.create_task(_send_all(outbox, socket), name="scripted node notifications")
         reader = asyncio.create_task(self._answer_all(request, socket), name="scripted node socket")
         stopped = asyncio.create_task(self._stopping.wait(), name="scripted node stop")
         await asyncio.wait([reader, stopped], return_when=asyncio.FIRST_COMPLETED)
+        self._node.audience.remove(outbox.put_nowait)
         stopped.cancel()
+        teller.cancel()
         await socket.close()
         await reader
         return socket
@@ -105,3 +110,8 @@ class ServedNode:
         if status is None:
             return None
         return web.Response(status=status, headers={"Retry-After": str(RETRY_AFTER_S)}, text="no")
+
+
+async def _send_all(outbox: asyncio.Queue[bytes], socket: web.WebSocketResponse) -> None:
+    while not socket.closed:
+        await socket.send_str((await outbox.get()).decode())

@@ -4,14 +4,22 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from typing import Protocol
 
 import pytest
 
 from keeper.domain.errors import Throttled, Transient, Uncertain
+from keeper.evm.inbox import Inbox, Listening, Overflow
 from keeper.evm.transport import Cut, Transport
-from keeper.evm.wire import Call, ErrorAnswer
+from keeper.evm.wire import Call, ErrorAnswer, Notice
 from tests.support.scripted_node import RETRY_AFTER_S, Fault, ScriptedNode
 from tests.support.served_node import KEY
+from tests.support.waiting import wait_until
+
+
+class SocketTransport(Transport, Listening, Protocol):
+    """Both."""
+
 
 SHORT_S = 0.3
 LONG_S = 5.0
@@ -117,6 +125,95 @@ class TransportContract(ABC):
             assert KEY not in str(told)
             assert "127.0.0.1" not in str(told)
             told = told.__cause__ or (None if told.__suppress_context__ else told.__context__)
+
+
+class SocketContract(ABC):
+    """What transports keep by which nodes may tell things, beside the above. Subclasses connect one."""
+
+    @abstractmethod
+    def connected(self, node: ScriptedNode) -> AbstractAsyncContextManager[SocketTransport]:
+        """A transport to the node."""
+
+    @abstractmethod
+    async def lose(self, transport: SocketTransport) -> None:
+        """Have the connection end from the other side."""
+
+    async def test_what_the_node_tells_is_found_in_the_inbox_in_order(self) -> None:
+        node = ScriptedNode()
+        async with self.connected(node) as transport:
+            inbox = await transport.listen(timeout_s=LONG_S)
+            await transport.exchange(echo("0x1"), timeout_s=LONG_S)
+            for number in range(100):
+                node.notify("0xid", number)
+            assert await taken(inbox, 100) == [Notice("0xid", number) for number in range(100)]
+
+    async def test_notifications_are_not_taken_for_answers_nor_hold_them_up(self) -> None:
+        node = ScriptedNode()
+        async with self.connected(node) as transport:
+            await transport.listen(timeout_s=LONG_S)
+            await transport.exchange(echo("0x0"), timeout_s=LONG_S)
+            for number in range(30_000):  # more than an inbox holds, and nobody reads it
+                node.notify("0xid", number)
+            (response,) = await transport.exchange(echo("0x1"), timeout_s=LONG_S)
+        assert response.result == "0x1"
+
+    async def test_an_inbox_that_nobody_reads_in_time_says_so(self) -> None:
+        node = ScriptedNode()
+        async with self.connected(node) as transport:
+            inbox = await transport.listen(timeout_s=LONG_S)
+            await transport.exchange(echo("0x0"), timeout_s=LONG_S)
+            for number in range(30_000):
+                node.notify("0xid", number)
+            await transport.exchange(echo("0x1"), timeout_s=LONG_S)
+            with pytest.raises(Overflow):
+                await taken(inbox, 30_000)
+
+    async def test_the_end_of_the_connection_is_told_after_all_that_came_before(self) -> None:
+        node = ScriptedNode()
+        async with self.connected(node) as transport:
+            inbox = await transport.listen(timeout_s=LONG_S)
+            await transport.exchange(echo("0x0"), timeout_s=LONG_S)
+            node.notify("0xid", "last words")
+            await wait_until(lambda: inbox.waiting)
+            await self.lose(transport)
+            assert await inbox.take() == [Notice("0xid", "last words")]
+            with pytest.raises(Cut):
+                await inbox.take()
+
+    async def test_every_connection_has_a_number_of_its_own(self) -> None:
+        async with self.connected(ScriptedNode()) as transport:
+            assert transport.connection == 0
+            await transport.exchange(echo("0x0"), timeout_s=LONG_S)
+            first = transport.connection
+            await transport.exchange(echo("0x1"), timeout_s=LONG_S)
+            assert transport.connection == first != 0
+            await self.lose(transport)
+            assert transport.connection == 0
+            await transport.exchange(echo("0x2"), timeout_s=LONG_S)
+            assert transport.connection not in {0, first}
+
+    async def test_a_connection_that_is_lost_is_told_of(self) -> None:
+        told: list[int] = []
+        async with self.connected(ScriptedNode()) as transport:
+            transport.when_lost(lambda: told.append(1))
+            await transport.exchange(echo("0x0"), timeout_s=LONG_S)
+            await self.lose(transport)
+            assert told == [1]
+
+    async def test_one_that_is_closed_is_not(self) -> None:
+        told: list[int] = []
+        async with self.connected(ScriptedNode()) as transport:
+            transport.when_lost(lambda: told.append(1))
+            await transport.exchange(echo("0x0"), timeout_s=LONG_S)
+        assert told == []
+
+
+async def taken(inbox: Inbox, count: int) -> list[Notice]:
+    """So many notices, or more."""
+    found: list[Notice] = []
+    while len(found) < count:
+        found += await inbox.take()
+    return found
 
 
 async def failure_of(action: Callable[[], Awaitable[object]]) -> Transient:

@@ -7,42 +7,16 @@ import pytest
 from keeper.domain.errors import Fatal, Throttled, Transient, Uncertain
 from keeper.domain.status import EndpointState
 from keeper.evm.ledger import Account, Outcome
-from keeper.evm.rpc import MAX_BATCH, READ_TIMEOUT_S, SEND_TIMEOUT_S, RpcPool
+from keeper.evm.rpc import MAX_BATCH, READ_TIMEOUT_S, SEND_TIMEOUT_S
 from keeper.evm.wire import Call, ErrorAnswer
-from tests.support.clock import LoopClock
-from tests.support.scripted_node import RETRY_AFTER_S, FakeTransport, Fault, ScriptedNode
+from tests.support.pool import CHAIN_ID, LONGEST_PAUSE_S, PROBE, READ, SEND, connected, pool_of, read, reads
+from tests.support.scripted_node import RETRY_AFTER_S, Fault, ScriptedNode
 
 pytestmark = pytest.mark.looptime
 
-CHAIN_ID = 31337
-LONGEST_PAUSE_S = 5.0
-PROBE = {"eth_chainId", "eth_blockNumber"}
-READ = "eth_getBalance"
-SEND = Call("eth_sendRawTransaction", ("0x02",))
 FAILURES = [fault for fault in Fault if fault not in {Fault.NONE, Fault.REFUSES_BATCHES}]
 NOBODY_KNOWS = ErrorAnswer(-32603, "the moon is in the wrong house")
 BUSY = ErrorAnswer(-32005, "rate limit exceeded")
-
-
-def pool_of(*nodes: ScriptedNode, chain_id: int | None = CHAIN_ID) -> RpcPool:
-    """Endpoints are named a, b, c."""
-    transports = [FakeTransport(name, node) for name, node in zip("abc", nodes, strict=False)]
-    return RpcPool(transports, clock=LoopClock(), chain_id=chain_id)
-
-
-async def connected(*nodes: ScriptedNode) -> RpcPool:
-    pool = pool_of(*nodes)
-    await pool.connect()
-    return pool
-
-
-def reads(pool: RpcPool, name: str) -> int:
-    """How often the endpoint was asked for a balance."""
-    return sum(count for account, count in pool.ledger.requests().items() if account[:2] == (READ, name))
-
-
-async def read(pool: RpcPool) -> object:
-    return await pool.call(READ, "0x5")
 
 
 async def test_asks_the_first_endpoint_alone_while_it_is_well() -> None:
