@@ -13,12 +13,15 @@ from keeper.domain.events import (
     ChainRead,
     ChainReadFailed,
     Event,
+    FeeCapReached,
     ForceRequested,
     JournalFailed,
     JournalRecovered,
     NothingToPush,
+    PushFinal,
     PushFinished,
     PushHeld,
+    PushOrphaned,
     PushPlanned,
     PushRetried,
     PushSent,
@@ -42,13 +45,15 @@ _LEVEL_BY_OUTCOME = {
     Outcome.REVERTED: logging.ERROR,
     Outcome.DROPPED: logging.ERROR,
     Outcome.FAILED: logging.ERROR,
+    Outcome.CANCELLED: logging.WARNING,
+    Outcome.HELD_BY_BUDGET: logging.WARNING,
 }
 
 
 def level_of(event: Event) -> int:
     """How urgent it is, as logging counts. Every step of a push is for debugging, its end is for everybody."""
     match event:
-        case ChainRead() | PushSent():
+        case ChainRead() | PushSent() | PushFinal():
             level = logging.DEBUG
         case ForceRequested() | NothingToPush():
             level = logging.DEBUG if event.origin == "timer" else logging.INFO
@@ -58,7 +63,7 @@ def level_of(event: Event) -> int:
             level = logging.INFO
         case SourcePolling():
             level = logging.WARNING if event.active else logging.INFO
-        case SourceLost() | SourceProblem() | ChainReadFailed() | PushRetried():
+        case SourceLost() | SourceProblem() | ChainReadFailed() | PushRetried() | PushOrphaned() | FeeCapReached():
             level = logging.WARNING
         case SpendModeChanged() | BudgetNearlySpent() | BalanceLow() | PushHeld():
             level = spending_level(event)
@@ -78,7 +83,7 @@ def line_of(event: Event, names: FeedNames, reasons: Mapping[FeedId, Reason]) ->
             return _source_line(event)
         case ChainRead() | ChainReadFailed() | ForceRequested() | NothingToPush():
             return _network_line(event)
-        case PushPlanned() | PushSent() | PushRetried():
+        case PushPlanned() | PushSent() | PushRetried() | PushOrphaned() | PushFinal() | FeeCapReached():
             return _step_line(event, names)
         case PushFinished():
             return _finished_line(event, names, reasons)
@@ -128,7 +133,9 @@ def _network_line(event: ChainRead | ChainReadFailed | ForceRequested | NothingT
             assert_never(event)
 
 
-def _step_line(event: PushPlanned | PushSent | PushRetried, names: FeedNames) -> Line:
+def _step_line(
+    event: PushPlanned | PushSent | PushRetried | PushOrphaned | PushFinal | FeeCapReached, names: FeedNames
+) -> Line:
     push = f"{event.network} push {event.push}"
     fields: dict[str, Any] = {"network": event.network, "push": event.push}
     match event:
@@ -144,13 +151,24 @@ def _step_line(event: PushPlanned | PushSent | PushRetried, names: FeedNames) ->
             feeds = names.of(event.feeds)
             sent_ms = round(event.event_to_sent_s * 1000, 1)
             tx_hash = f"0x{event.tx_hash.hex()}"
-            text = f"{push} sent to {event.endpoint} {sent_ms} ms after its price: {listed(feeds)}"
+            verb = "replaced at" if event.replaces else "sent to"
+            text = f"{push} {verb} {event.endpoint} {sent_ms} ms after its price: {listed(feeds)}"
             told = {"feeds": feeds, "nonce": event.nonce, "tx_hash": tx_hash, "endpoint": event.endpoint}
+            told |= {"replaces": event.replaces}
             return Line("push_sent", text, fields | told | {"event_to_sent_ms": sent_ms})
         case PushRetried():
             text = f"{push} attempt {event.attempt} failed, next one in {event.delay_s:g} s: {event.error}"
             told = {"attempt": event.attempt, "error": event.error, "delay_s": event.delay_s}
             return Line("push_retried", text, fields | told)
+        case PushOrphaned(tx_hash=mined):
+            text = f"{push} was taken back by a reorganisation and is in flight again"
+            return Line("push_orphaned", text, fields | {"tx_hash": f"0x{mined.hex()}"})
+        case PushFinal(tx_hash=mined):
+            return Line("push_final", f"{push} is final", fields | {"tx_hash": f"0x{mined.hex()}"})
+        case FeeCapReached(max_fee=cap):
+            gwei = decimal_text(cap, _GWEI_EXPONENT)
+            text = f"{push} would need more than MAX_FEE_GWEI ({gwei}): it waits for lower fees"
+            return Line("fee_cap_reached", text, fields | {"max_fee_gwei": gwei})
         case _:
             assert_never(event)
 

@@ -138,8 +138,8 @@ class Settings(BaseModel):
     )
     retry_attempts: Count = _setting("How often a push that no node takes is tried again.", "3")
     retry_delay_ms: Milliseconds = _setting("The time before the first retry; it doubles with each.", "5000")
-    replace_after_ms: Milliseconds = _setting(
-        "A transaction that is not mined by then is replaced, with fresher prices.", "30000"
+    resend_after_ms: Milliseconds = _setting(
+        "A transaction of which nothing is seen for so long is sent once more, as it is.", "15000"
     )
     replace_after_blocks: CountAtLeastOne = _setting(
         "A transaction that is not mined after so many blocks is replaced, with fresher prices and higher fees.", "2"

@@ -1,26 +1,36 @@
 """From settings to a keeper that is ready to run: the one place where concrete parts meet."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from keeper.app.clock import SystemClock
 from keeper.app.log_events import LogEvents
 from keeper.app.runtime import Keeper
 from keeper.app.settings import Settings
+from keeper.app.spend_rules import fee_policy, spend_rules
 from keeper.domain.events import Event
+from keeper.domain.transaction import Rules
 from keeper.evm.chain import EvmChain
 from keeper.evm.rpc import RpcPool, transport
 from keeper.hermes.config import HermesConfig, Timing
 from keeper.hermes.source import HermesSource
+from keeper.journal.address import SqliteFile
+from keeper.journal.sqlite import SqliteJournal
 from keeper.pipeline.network import Network, NetworkConfig
-from keeper.pipeline.submitter import RetryPolicy, Target
-from keeper.ports import Clock, Emit
+from keeper.pipeline.submitter import SubmitConfig
+from keeper.ports import Clock, Outside
 from keeper.server.app import Server
 from keeper.server.event_metrics import EventMetrics
 from keeper.signing.raw_key import RawKeySigner
 
+log = logging.getLogger(__name__)
+
 _MS = 1000
+_RESEND_DOUBTFUL_S = 1.0
+"""An attempt of which no node said a word is handed over again after so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +49,40 @@ async def assembled(settings: Settings, *, dry_run: bool = False) -> AsyncIterat
     logs = LogEvents({feed.feed_id: feed.alias for feed in settings.feeds})
 
     def emit(event: Event) -> None:
-        metrics(event)
-        logs(event)
+        for listener in (metrics, logs):
+            try:
+                listener(event)
+            except Exception:
+                log.exception("listener_failed")
 
     pool = rpc_pool(settings, clock)
+    account = signer(settings)
+    journal = SqliteJournal(SqliteFile(Path("keeper-journal.db")))
+    outside = Outside(
+        chain=EvmChain(
+            pool,
+            contract=settings.contract_address,
+            account=account.address,
+            tip_percentile=settings.tip_percentile,
+        ),
+        signer=account,
+        journal=journal,
+        clock=clock,
+        emit=emit,
+    )
     keeper = Keeper(
         source=HermesSource(hermes_config(settings), clock=clock, emit=emit),
-        networks=[_network(settings, pool, clock, emit, dry_run=dry_run)],
+        networks=[Network(config=_network_config(settings, dry_run=dry_run), outside=outside)],
         clock=clock,
     )
     server = Server(keeper, metrics, host=settings.metrics_host, port=settings.metrics_port)
     try:
+        await journal.open()
         async with server:
             yield Parts(keeper, server)
     finally:
         await pool.close()
+        await journal.close()
 
 
 def rpc_pool(settings: Settings, clock: Clock) -> RpcPool:
@@ -80,31 +109,28 @@ def signer(settings: Settings) -> RawKeySigner:
     return RawKeySigner(bytes.fromhex(settings.private_key.get_secret_value()))
 
 
-def _network(settings: Settings, pool: RpcPool, clock: Clock, emit: Emit, *, dry_run: bool) -> Network:
-    account = signer(settings)
-    return Network(
-        config=NetworkConfig(
-            target=Target(network=settings.network_name, contract=bytes.fromhex(settings.contract_address[2:])),
-            aliases={feed.feed_id: feed.alias for feed in settings.feeds},
-            policies={feed.feed_id: feed.policy for feed in settings.feeds},
-            debounce_s=settings.debounce_ms / _MS,
-            debounce_mode=settings.debounce_mode,
-            force_interval_s=(settings.force_update_interval_ms or 0) / _MS,
-            poll_interval_s=settings.monitoring_interval_ms / _MS,
-            retry=RetryPolicy(
-                attempts=settings.retry_attempts,
-                delay_s=settings.retry_delay_ms / _MS,
-                late_after_s=settings.replace_after_ms / _MS,
+def _network_config(settings: Settings, *, dry_run: bool) -> NetworkConfig:
+    return NetworkConfig(
+        submit=SubmitConfig(
+            network=settings.network_name,
+            contract=bytes.fromhex(settings.contract_address[2:]),
+            rules=Rules(
+                retries=settings.retry_attempts,
+                replace_after_blocks=settings.replace_after_blocks,
+                resend_doubtful_s=_RESEND_DOUBTFUL_S,
+                resend_held_s=settings.resend_after_ms / _MS,
+                confirmations=settings.confirmations,
             ),
-            dry_run=dry_run,
+            retry_delay_s=settings.retry_delay_ms / _MS,
+            fees=fee_policy(settings),
         ),
-        chain=EvmChain(
-            pool,
-            contract=settings.contract_address,
-            account=account.address,
-            tip_percentile=settings.tip_percentile,
-        ),
-        signer=account,
-        clock=clock,
-        emit=emit,
+        spend=spend_rules(settings),
+        aliases={feed.feed_id: feed.alias for feed in settings.feeds},
+        policies={feed.feed_id: feed.policy for feed in settings.feeds},
+        debounce_s=settings.debounce_ms / _MS,
+        debounce_mode=settings.debounce_mode,
+        force_interval_s=(settings.force_update_interval_ms or 0) / _MS,
+        poll_interval_s=settings.monitoring_interval_ms / _MS,
+        max_in_flight=settings.max_in_flight,
+        dry_run=dry_run,
     )

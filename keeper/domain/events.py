@@ -101,6 +101,8 @@ class PushSent:
     endpoint: str
     event_to_sent_s: float
     """From the arrival of the newest price in it to the endpoint's acceptance."""
+    replaces: bool = False
+    """Whether it outbids an earlier transaction with the same nonce."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +192,33 @@ class JournalRecovered:
     """Records that were one too many to wait."""
 
 
+@dataclass(frozen=True, slots=True)
+class PushOrphaned:
+    """A reorganisation took back the block with a push: what was told of its end holds no more, it is in flight."""
+
+    network: str
+    push: int
+    tx_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PushFinal:
+    """A push is as deep in the chain as was asked for."""
+
+    network: str
+    push: int
+    tx_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FeeCapReached:
+    """A push would need a higher fee than is allowed: it waits, and what is out already is kept alive."""
+
+    network: str
+    push: int
+    max_fee: Wei
+
+
 Event: TypeAlias = (
     SourceConnected
     | SourceLost
@@ -209,4 +238,7 @@ Event: TypeAlias = (
     | PushHeld
     | JournalFailed
     | JournalRecovered
+    | PushOrphaned
+    | PushFinal
+    | FeeCapReached
 )

@@ -78,6 +78,8 @@ class Outcome(StrEnum):
     """Refused before it could be mined; nothing was spent."""
     SUPERSEDED = "superseded"
     """Its nonce was used by a transaction that is not ours."""
+    CANCELLED = "cancelled"
+    """A no-op used up its nonce: nothing was due any more, and later pushes waited for it."""
     UNRESOLVED = "unresolved"
     """Sent, and still unknown when the keeper gave up waiting."""
     FAILED = "failed"
@@ -162,6 +164,8 @@ class Flight:
     """Why the last try did not get anywhere."""
     hopeless: bool = False
     """It would be the same the next time."""
+    doubted: bool = False
+    """Its nonce was seen used while no attempt has a receipt."""
 
     @property
     def state(self) -> State:
@@ -242,6 +246,7 @@ class Stumbled:
     fate: Fate = Fate.UNSENT
     """What became of it: REFUSED, OUTBID or UNSENT."""
     hopeless: bool = False
+    doubted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,9 +289,16 @@ def advance(flight: Flight, fact: Fact, now: float) -> Flight:
             return _sent(flight, tx_hash, Fate.HELD, now, block)
         case Unanswered(tx_hash, block):
             return _sent(flight, tx_hash, Fate.DOUBTFUL, now, block)
-        case Stumbled(problem, resume_at, tx_hash, fate, hopeless):
-            changed = _change(flight, tx_hash, lambda attempt: _refused(attempt, fate))
-            return replace(changed, retries=flight.retries + 1, resume_at=resume_at, problem=problem, hopeless=hopeless)
+        case Stumbled():
+            changed = _change(flight, fact.tx_hash, lambda attempt: _refused(attempt, fact.fate))
+            return replace(
+                changed,
+                retries=flight.retries + 1,
+                resume_at=fact.resume_at,
+                problem=fact.problem,
+                hopeless=fact.hopeless,
+                doubted=fact.doubted,
+            )
         case Renumbered(nonce):
             return replace(flight, nonce=nonce, attempts=())
         case Mined(receipt):
@@ -298,6 +310,18 @@ def advance(flight: Flight, fact: Fact, now: float) -> Flight:
             return replace(flight, end=state)
         case _:
             assert_never(fact)
+
+
+def recovered(flight: Flight) -> Flight:
+    """A flight of an earlier process: whatever may have left it is in doubt, and nobody knows for how long."""
+    may_have_left = {Fate.SIGNED, Fate.HELD, Fate.DOUBTFUL}
+    attempts = (
+        replace(each, fate=Fate.DOUBTFUL, sent_at=float("-inf"), since=0.0, since_block=0)
+        if each.fate in may_have_left
+        else each
+        for each in flight.attempts
+    )
+    return replace(flight, attempts=tuple(attempts), resume_at=0.0)
 
 
 # What to do

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from keeper.domain.accumulator import Update
+from keeper.domain.policy import FUTURE_TOLERANCE_S
 from keeper.domain.price import Price
 from keeper.domain.units import FeedId
 from keeper.ports import PriceEvent
@@ -30,12 +31,16 @@ class Buffer:
         self._prices: dict[FeedId, Price] = {}
         self._arrivals: dict[FeedId, _Arrival] = {}
 
-    def take(self, event: PriceEvent) -> None:
-        """Merge one event: prices that are not newer than what is here are dropped."""
+    def take(self, event: PriceEvent, now: float) -> None:
+        """Merge one event that came at `now`, Unix seconds: prices that are not newer than what is here are dropped.
+
+        One from the future gives way to any other: it would keep out all that come in their time.
+        """
+        horizon = now + FUTURE_TOLERANCE_S
         for update in event.updates:
             arrival = _Arrival(update, event.arrived)
             for feed_id, price in update.prices.items():
-                if feed_id in self._feeds and self._is_newer(feed_id, price, update.slot):
+                if feed_id in self._feeds and self._is_newer(feed_id, price, update.slot, horizon):
                     self._prices[feed_id] = price
                     self._arrivals[feed_id] = arrival
 
@@ -51,11 +56,13 @@ class Buffer:
         """Some feed with an update that holds it; None before the first price."""
         return next(((feed_id, arrival.update) for feed_id, arrival in self._arrivals.items()), None)
 
-    def _is_newer(self, feed_id: FeedId, price: Price, slot: int) -> bool:
+    def _is_newer(self, feed_id: FeedId, price: Price, slot: int, horizon: float) -> bool:
         known = self._prices.get(feed_id)
-        if known is None or price.publish_time > known.publish_time:
+        if known is None or known.publish_time > horizon:
             return True
-        return price.publish_time == known.publish_time and slot > self._arrivals[feed_id].update.slot
+        if price.publish_time != known.publish_time:
+            return known.publish_time < price.publish_time <= horizon
+        return slot > self._arrivals[feed_id].update.slot
 
 
 def group_by_update(sourced: Iterable[tuple[FeedId, Sourced]]) -> list[tuple[Update, list[FeedId]]]:

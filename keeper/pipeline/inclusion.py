@@ -21,3 +21,19 @@ class InclusionTime:
     def learn(self, waited_s: float) -> None:
         """A receipt came this long after sending."""
         self._typical_s += (waited_s - self._typical_s) / 4
+
+
+class BlockPace:
+    """How far blocks are apart, learned from when they were first heard of."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        """0 until two blocks were seen."""
+        self._last: tuple[int, float] | None = None
+
+    def learn(self, block: int, now: float) -> None:
+        """A block higher than any before was seen at `now`, monotonic seconds."""
+        if self._last is not None:
+            seen_s = (now - self._last[1]) / (block - self._last[0])
+            self.seconds = seen_s if self.seconds == 0.0 else self.seconds + (seen_s - self.seconds) / 4
+        self._last = (block, now)

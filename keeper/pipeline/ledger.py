@@ -3,6 +3,7 @@
 from collections import Counter
 
 from keeper.domain.events import PushFinished
+from keeper.domain.fees import Cost
 from keeper.domain.transaction import Outcome
 from keeper.domain.units import FeedId, Wei
 
@@ -20,15 +21,24 @@ class Ledger:
         self.consecutive_failures = 0
         self.last_failure = ""
         self.last_push_at: float | None = None
+        self._by_push: dict[int, PushFinished] = {}
+        """Those that may still be taken back."""
         self.last_by_feed: dict[FeedId, tuple[float, Outcome]] = {}
         """When a push with the feed last ended (Unix seconds), and how."""
+
+    def undo(self, push: int) -> None:
+        """A reorganisation took a push back: it is neither an outcome nor paid for any more."""
+        undone = self._by_push.pop(push, None)
+        if undone is None:
+            return
+        self.outcomes[undone.outcome] -= 1
+        self._spend(undone.cost, -1)
 
     def note(self, finished: PushFinished, now: float) -> None:
         """Add one push that ended at `now` (Unix seconds)."""
         self.outcomes[finished.outcome] += 1
-        if finished.cost is not None:
-            self.spent_gas = Wei(self.spent_gas + finished.cost.gas)
-            self.spent_update_fees = Wei(self.spent_update_fees + finished.cost.update_fee)
+        self._spend(finished.cost, 1)
+        self._by_push[finished.push] = finished
         if finished.outcome in FAILURES:
             self.consecutive_failures += 1
             self.last_failure = finished.detail
@@ -41,3 +51,12 @@ class Ledger:
     def note_held(self) -> None:
         """A limit on spending held a push back."""
         self.outcomes[Outcome.HELD_BY_BUDGET] += 1
+
+    def settled(self, push: int) -> None:
+        """No reorganisation will take the push back."""
+        self._by_push.pop(push, None)
+
+    def _spend(self, cost: Cost | None, sign: int) -> None:
+        if cost is not None:
+            self.spent_gas = Wei(self.spent_gas + sign * cost.gas)
+            self.spent_update_fees = Wei(self.spent_update_fees + sign * cost.update_fee)

@@ -7,12 +7,13 @@ chain ───▶ OnChainView ─────┘      (what is due, when Deboun
 """
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Never
 
 from eth_utils.address import to_checksum_address
 
+from keeper.domain.budget import DAY_S
 from keeper.domain.errors import KeeperError
 from keeper.domain.events import (
     ChainRead,
@@ -20,22 +21,29 @@ from keeper.domain.events import (
     Event,
     ForceRequested,
     NothingToPush,
+    PushFinal,
     PushFinished,
+    PushHeld,
+    PushOrphaned,
     PushPlanned,
 )
-from keeper.domain.policy import FeedPolicy
+from keeper.domain.plan import Plan
+from keeper.domain.policy import FeedPolicy, Reason
 from keeper.domain.status import NetworkStatus
-from keeper.domain.transaction import Outcome
+from keeper.domain.transaction import Flight, Outcome
 from keeper.domain.units import FeedId
+from keeper.pipeline.accounting import dropped
 from keeper.pipeline.backoff import Backoff
 from keeper.pipeline.buffer import Buffer
 from keeper.pipeline.debounce import Debounce, DebounceMode
 from keeper.pipeline.feed_report import FeedReport
+from keeper.pipeline.follower import Follower
+from keeper.pipeline.governor import Governor, SpendRules
 from keeper.pipeline.ledger import Ledger
 from keeper.pipeline.planner import Planner, Survey
-from keeper.pipeline.submitter import RetryPolicy, Submitter, Target
+from keeper.pipeline.submitter import SubmitConfig, Submitter
 from keeper.pipeline.tracker import OnChainView
-from keeper.ports import Chain, Clock, Emit, PriceEvent, Signer
+from keeper.ports import Outside, PriceEvent
 
 _LOOK_AGAIN_S = 1.0
 """Feeds fall due by time as well: judged at least this often, events or none."""
@@ -49,7 +57,8 @@ _FORCE_PATIENCE_S = 2.0
 class NetworkConfig:
     """What one network is told; times in seconds."""
 
-    target: Target
+    submit: SubmitConfig
+    spend: SpendRules
     aliases: Mapping[FeedId, str]
     """What to call each feed: one name for every feed of `policies`."""
     policies: Mapping[FeedId, FeedPolicy]
@@ -58,22 +67,20 @@ class NetworkConfig:
     force_interval_s: float
     """0 is never."""
     poll_interval_s: float
-    retry: RetryPolicy
+    max_in_flight: int
     dry_run: bool
 
 
 class Network:
     """Keeps the feeds of one contract on one chain fresh with one account."""
 
-    def __init__(self, *, config: NetworkConfig, chain: Chain, signer: Signer, clock: Clock, emit: Emit) -> None:
+    def __init__(self, *, config: NetworkConfig, outside: Outside) -> None:
         feeds = tuple(config.policies)
         self._config = config
-        self._chain = chain
-        self._signer = signer
-        self._clock = clock
-        self._emit = emit
+        self._outside = outside
+        self._clock = outside.clock
         self._buffer = Buffer(feeds)
-        self._view = OnChainView(chain=chain, feeds=feeds, buffer=self._buffer)
+        self._view = OnChainView(chain=outside.chain, feeds=feeds, buffer=self._buffer, clock=outside.clock)
         self._planner = Planner(policies=config.policies, buffer=self._buffer, view=self._view)
         self._debounce = Debounce(window_s=config.debounce_s, mode=config.debounce_mode)
         self._ledger = Ledger()
@@ -83,22 +90,32 @@ class Network:
             view=self._view,
             planner=self._planner,
             ledger=self._ledger,
-            clock=clock,
+            clock=outside.clock,
         )
         self._submitter = Submitter(
-            target=config.target,
-            chain=chain,
-            signer=signer,
+            config=config.submit,
+            outside=replace(outside, emit=self._tell),
             view=self._view,
-            clock=clock,
-            retry=config.retry,
+            landed=self._push_ended,
+        )
+        self._follower = Follower(
+            view=self._view,
+            buffer=self._buffer,
+            stirred=self._stirred,
+            reorganised=self._submitter.reorganised,
+        )
+        self._governor = Governor(
+            network=config.submit.network,
+            rules=config.spend,
+            policies=config.policies,
+            view=self._view,
             tell=self._tell,
         )
         self._news = asyncio.Event()
         self._forced: frozenset[FeedId] = frozenset()
         self._force_origin = ""
         self._force_until = 0.0
-        self._backoff = Backoff(first_s=config.retry.delay_s)
+        self._backoff = Backoff(first_s=config.submit.retry_delay_s)
         self._pushes = 0
         self._stopping = False
         self._ready = False
@@ -107,13 +124,13 @@ class Network:
     @property
     def name(self) -> str:
         """What logs and metrics call it."""
-        return self._config.target.network
+        return self._config.submit.network
 
     # What comes in
 
     def take(self, event: PriceEvent) -> None:
         """New prices."""
-        self._buffer.take(event)
+        self._buffer.take(event, self._clock.now())
         self._news.set()
 
     def force(self, origin: str) -> None:
@@ -124,6 +141,11 @@ class Network:
         self._force_until = self._clock.monotonic() + _FORCE_PATIENCE_S
         self._news.set()
 
+    def _stirred(self) -> None:
+        """The chain told something."""
+        self._submitter.stir()
+        self._news.set()
+
     def stop(self) -> None:
         """Start nothing new; `run` returns once what is in flight has landed."""
         self._stopping = True
@@ -132,24 +154,31 @@ class Network:
     # The flow
 
     async def run(self) -> None:
-        """Until `stop`: read the chain, then push whatever falls due. Cancelled, it tells what stays in flight."""
+        """Until `stop`: read the chain, settle what was left, then push whatever falls due.
+
+        Cancelled, it tells what stays in flight.
+        """
         try:
-            await self._get_ready()
-            async with asyncio.TaskGroup() as group:
-                side_tasks = [group.create_task(self._poll_forever(), name=f"poll {self.name}")]
+            left = await self._get_ready()
+            async with asyncio.TaskGroup() as tasks:
+                beside = [
+                    tasks.create_task(self._poll_forever(), name=f"poll {self.name}"),
+                    tasks.create_task(self._outside.chain.follow(self._follower), name=f"follow {self.name}"),
+                ]
                 if self._config.force_interval_s:
-                    side_tasks.append(group.create_task(self._force_forever(), name=f"force timer {self.name}"))
-                await self._push_until_stopped()
-                for task in side_tasks:
+                    beside.append(tasks.create_task(self._force_forever(), name=f"force timer {self.name}"))
+                flights = [self._take_off(tasks, flight) for flight in left]
+                await self._push_until_stopped(tasks, flights)
+                await self._drained()
+                for task in (*beside, *flights):
                     task.cancel()
         finally:
-            left = self._submitter.abandon()
-            if left is not None:
-                self._tell(left)
+            for abandoned in self._submitter.abandon():
+                self._tell(abandoned)
 
-    async def _get_ready(self) -> None:
-        """The first read, and the contract's terms by the first real update; retried until both work."""
-        delay_s = self._config.retry.delay_s / 8
+    async def _get_ready(self) -> Sequence[Flight]:
+        """The first read, the contract's terms by the first real update, and what the last process left in flight."""
+        delay_s = self._config.submit.retry_delay_s / 8
         while not self._stopping:
             try:
                 if self._view.state is None:
@@ -157,24 +186,62 @@ class Network:
                     await self._read()
                 if self._buffer.any() is not None:
                     await self._view.learn_terms()
-                    self._ready, self._trouble = True, ""
-                    return
+                    return await self._recover()
                 self._trouble = "no price has arrived yet"
                 await self._await_news(until=self._clock.monotonic() + _LOOK_AGAIN_S)
             except KeeperError as exc:
                 self._trouble = str(exc)
                 self._tell(ChainReadFailed(self.name, str(exc)))
                 await asyncio.sleep(delay_s)
-                delay_s = min(2 * delay_s, self._config.retry.delay_s)
+                delay_s = min(2 * delay_s, self._config.submit.retry_delay_s)
+        return ()
 
-    async def _push_until_stopped(self) -> None:
+    async def _recover(self) -> Sequence[Flight]:
+        state = await self._view.read()
+        recovered = await self._submitter.recover(state.nonce)
+        now = self._clock.now()
+        self._governor.resume(await self._submitter.spent_since(now - now % DAY_S), now)
+        self._assess()
+        self._pushes = recovered.last_push
+        self._ready, self._trouble = True, ""
+        return recovered.flights
+
+    async def _push_until_stopped(self, tasks: asyncio.TaskGroup, flights: list[asyncio.Task[None]]) -> None:
         while not self._stopping:
+            if self._is_full():
+                await self._await_news(until=self._clock.monotonic() + _LOOK_AGAIN_S)
+                continue
+            self._assess()
             survey = self._survey()
+            self._governor.hold(survey.withheld)
             moment = self._moment(any_due=bool(survey.due))
             if moment <= self._clock.monotonic() + _TIMER_GRAIN_S:
-                await self._push(survey)
+                flight = await self._next_flight(survey)
+                if flight is not None:
+                    flights[:] = [task for task in flights if not task.done()]
+                    flights.append(self._take_off(tasks, *flight))
             else:
                 await self._await_news(until=moment)
+
+    def _is_full(self) -> bool:
+        """Whether what is in flight must land first."""
+        return self._submitter.unverified or self._submitter.in_flight >= self._config.max_in_flight
+
+    def _take_off(self, tasks: asyncio.TaskGroup, flight: Flight, plan: Plan | None = None) -> asyncio.Task[None]:
+        forced = (
+            frozenset(feed_id for feed_id, reason in plan.feeds if reason is Reason.FORCED) if plan else frozenset()
+        )
+
+        def replan() -> Plan | None:
+            with self._view.without(flight.nonce):
+                return self._planner.plan(self._planner.survey(self._clock.now(), forced | self._forced))
+
+        flown = self._submitter.fly(flight, replan, plan=plan)
+        return tasks.create_task(flown, name=f"push {flight.push} {self.name}")
+
+    async def _drained(self) -> None:
+        while self._submitter.in_flight:
+            await self._await_news(until=self._clock.monotonic() + _LOOK_AGAIN_S)
 
     def _survey(self) -> Survey:
         return self._planner.survey(self._clock.now(), self._forced)
@@ -190,17 +257,16 @@ class Network:
         self._debounce.calmed()
         return now + _LOOK_AGAIN_S
 
-    async def _push(self, survey: Survey) -> None:
-        """Plan, send, and account for what became of it."""
+    async def _next_flight(self, survey: Survey) -> tuple[Flight, Plan] | None:
+        """Plan what is due and reserve a nonce for it; None where nothing is to be sent."""
         refusal = ""
         if self._backoff.reverted:
             refusal = await self._refusal_foreseen()
             survey = self._survey()
-        forced = self._forced
         plan = self._planner.plan(survey)
         if plan is None:
-            return
-        self._forced = frozenset() if plan.complete else forced - plan.prices.keys()
+            return None
+        self._forced = frozenset() if plan.complete else self._forced - plan.prices.keys()
         if plan.complete:
             self._debounce.pushed(self._clock.monotonic())
         self._pushes += 1
@@ -216,17 +282,23 @@ class Network:
         )
         if self._config.dry_run:
             self._view.pretend(plan.prices)
-            return
-        if refusal:
-            finished = self._submitter.dropped(self._pushes, plan, refusal)
+        elif refusal:
+            self._push_ended(dropped(self.name, self._pushes, plan, refusal))
         else:
-            finished = await self._submitter.submit(
-                self._pushes,
-                plan,
-                lambda: self._planner.plan(self._planner.survey(self._clock.now(), forced | self._forced)),
-            )
+            return self._submitter.reserve(self._pushes, plan), plan
+        return None
+
+    def _assess(self) -> None:
+        """How freely to spend decides which policies are in force."""
+        self._governor.assess(self._clock.now())
+        self._planner.policies = self._governor.policies
+
+    def _push_ended(self, finished: PushFinished) -> None:
+        if finished.cost is not None:
+            self._governor.note(finished.cost.total, self._clock.now())
         self._backoff.note(finished.outcome, self._clock.monotonic())
         self._tell(finished)
+        self._news.set()
 
     async def _refusal_foreseen(self) -> str:
         """After a revert, pushes are tried for free until one passes: the same fault is not paid for twice."""
@@ -240,7 +312,7 @@ class Network:
     async def _poll_forever(self) -> Never:
         """Repair the view now and then."""
         while True:
-            await asyncio.sleep(self._config.poll_interval_s)
+            await asyncio.sleep(self._governor.look_again_s or self._config.poll_interval_s)
             try:
                 await self._read()
                 await self._view.learn_terms()
@@ -257,8 +329,8 @@ class Network:
 
     async def _read(self) -> None:
         state = await self._view.read()
-        if self._submitter.flight is None:
-            self._submitter.nonces.sync(state.nonce)
+        self._submitter.nonces.skip_to(state.nonce)
+        self._governor.funded(state.balance)
         self._tell(ChainRead(network=self.name, block=state.block, balance=state.balance, nonce=state.nonce))
 
     async def _await_news(self, *, until: float) -> None:
@@ -273,28 +345,35 @@ class Network:
     def _tell(self, event: Event) -> None:
         if isinstance(event, PushFinished):
             self._ledger.note(event, self._clock.now())
-        self._emit(event)
+        elif isinstance(event, PushOrphaned):
+            self._ledger.undo(event.push)
+        elif isinstance(event, PushFinal):
+            self._ledger.settled(event.push)
+        elif isinstance(event, PushHeld):
+            self._ledger.note_held()
+        self._outside.emit(event)
 
     def status(self) -> NetworkStatus:
         """Everything about this network as of now."""
         return NetworkStatus(
             name=self.name,
             chain_id=self._view.known_chain_id,
-            contract=to_checksum_address(self._config.target.contract),
-            account=self._signer.address,
+            contract=to_checksum_address(self._config.submit.contract),
+            account=self._outside.signer.address,
             dry_run=self._config.dry_run,
             ready=self._ready,
             detail=self._trouble or self._ledger.last_failure,
             block=self._view.block,
             balance=None if self._view.state is None else self._view.state.balance,
-            nonce=self._submitter.nonces.known,
-            in_flight=int(self._submitter.flight is not None),
+            nonce=self._submitter.nonces.next,
+            in_flight=self._submitter.in_flight,
             consecutive_failures=self._ledger.consecutive_failures,
             pushes={outcome: self._ledger.outcomes[outcome] for outcome in Outcome},
             spent_gas=self._ledger.spent_gas,
             spent_update_fees=self._ledger.spent_update_fees,
             last_push_at=self._ledger.last_push_at,
-            endpoints=tuple(self._chain.endpoints()),
-            rpc_calls=dict(self._chain.calls()),
+            endpoints=tuple(self._outside.chain.endpoints()),
+            rpc_calls=dict(self._outside.chain.calls()),
             feeds=self._feeds,
+            spending=self._governor.status(self._clock.now()),
         )

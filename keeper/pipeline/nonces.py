@@ -2,26 +2,31 @@
 
 
 class Nonces:
-    """The keeper's own counter; the chain's count of mined transactions sets it when the two disagree."""
+    """The keeper's own counter."""
 
     def __init__(self) -> None:
         self._next: int | None = None
 
     @property
-    def next(self) -> int:
-        """The nonce of the next push; only after the first `sync`."""
-        assert self._next is not None, "the account was not read yet"
+    def next(self) -> int | None:
+        """The one to be handed out next; None before it is known."""
         return self._next
 
-    @property
-    def known(self) -> int | None:
-        """The same, or None before the first `sync`."""
-        return self._next
+    def reserve(self) -> int:
+        """Hand one out; only once the account was read."""
+        assert self._next is not None
+        nonce, self._next = self._next, self._next + 1
+        return nonce
 
-    def sync(self, mined: int) -> None:
-        """The chain has mined this many transactions of the account, and none of ours is pending."""
-        self._next = mined
+    def release(self, nonce: int) -> None:
+        """Take back the last one handed out: nothing that was signed with it has left the process."""
+        assert self._next == nonce + 1, "a nonce with later ones behind it must be used"
+        self._next = nonce
 
-    def used(self, nonce: int) -> None:
-        """A transaction with this nonce was mined."""
-        self._next = max(self.next, nonce + 1)
+    def skip_to(self, nonce: int) -> None:
+        """All before this one are used."""
+        self._next = nonce if self._next is None else max(self._next, nonce)
+
+    def restart_at(self, nonce: int) -> None:
+        """The counter was wrong, and nothing is out: this is the next one."""
+        self._next = nonce

@@ -43,7 +43,7 @@ class Planner:
 
     def judge(self, feed_id: FeedId, now: float, *, forced: bool = False) -> Judgement:
         """The verdict on one feed at `now` (Unix seconds)."""
-        return self.policies[feed_id].judge(self._buffer.price(feed_id), self._view.price(feed_id), now, forced=forced)
+        return self.policies[feed_id].judge(self._buffer.price(feed_id), self._view.coming(feed_id), now, forced=forced)
 
     def survey(self, now: float, forced: Collection[FeedId]) -> Survey:
         """The verdicts on all feeds at `now` (Unix seconds)."""
@@ -51,7 +51,7 @@ class Planner:
         held: list[tuple[FeedId, Price, Price]] = []
         withheld: list[FeedId] = []
         for feed_id, policy in self.policies.items():
-            source, on_chain = self._buffer.price(feed_id), self._view.price(feed_id)
+            source, on_chain = self._buffer.price(feed_id), self._view.coming(feed_id)
             judgement = policy.judge(source, on_chain, now, forced=feed_id in forced)
             if judgement.verdict is Verdict.DUE:
                 due.append((feed_id, judgement.reason))
@@ -124,7 +124,7 @@ class Planner:
         )
         shape = PushShape(
             feeds=len(feeds),
-            first_writes=sum(self._view.price(feed_id) is None for feed_id in sourced),
+            first_writes=sum(self._view.coming(feed_id) is None for feed_id in sourced),
             blobs=len(blobs),
             signatures=max(update.signature_count for update, _ in groups),
         )

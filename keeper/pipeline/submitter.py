@@ -1,326 +1,468 @@
-"""One push from plan to receipt: sign, broadcast, retry with fresher prices, replace when late, account for it.
+"""Flights, from the first attempt to the final block: drives the state machine of `keeper.domain.transaction`.
 
-A push that no node took is retried a limited number of times. One that a node may hold is never given up: its nonce
-stays its own until some attempt of it, or a stranger's transaction, has used it.
+Every push reserves a nonce, and a task flies it: `decide` says what to do, the task does it, `advance` says what came
+of it. Each step goes to the journal before the next, and signed bytes are there before they leave the process.
 """
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TypeAlias, assert_never
 
-from keeper.domain.errors import KeeperError, Refusal, SendRefused, Uncertain
-from keeper.domain.events import PushFinished, PushRetried, PushSent
-from keeper.domain.fees import GasOffer, bumped, offer, push_cost
+from keeper.domain.errors import JournalError, KeeperError, Refusal, SendRefused, Uncertain
+from keeper.domain.events import FeeCapReached, PushFinal, PushFinished, PushOrphaned, PushRetried, PushSent
+from keeper.domain.fees import FeePolicy, offer
 from keeper.domain.plan import Plan
-from keeper.domain.transaction import Outcome, Receipt, SignedTransaction, Transaction
-from keeper.domain.units import Wei
+from keeper.domain.transaction import (
+    ENDED,
+    Action,
+    Attempt,
+    Ended,
+    Fact,
+    Fate,
+    Flight,
+    Mined,
+    Orphaned,
+    Receipt,
+    Renumbered,
+    Rules,
+    Signed,
+    State,
+    Stumbled,
+    Taken,
+    Transaction,
+    Unanswered,
+    World,
+    advance,
+    decide,
+    next_offer,
+    recovered,
+)
+from keeper.domain.units import Gas, Wei
+from keeper.pipeline.accounting import finished
 from keeper.pipeline.inclusion import InclusionTime
 from keeper.pipeline.nonces import Nonces
 from keeper.pipeline.tracker import OnChainView
-from keeper.ports import Chain, Clock, Emit, Signer
+from keeper.ports import Account, Note, Outside, Recovered
+
+Replan: TypeAlias = Callable[[], Plan | None]
+"""What is due now."""
+
+_NO_OP_GAS = Gas(21_000)
+_ONCE_MORE_S = 1.0
+"""Between two attempts to write to a journal that does not work."""
+_TIMER_GRAIN_S = 0.001
+_MOST_DOUBLINGS = 6
+_SHORTEST_LOOK_S = 0.5
+_LONGEST_LOOK_S = 60.0
+_LIVE_LOOK_S = 10.0
+"""While new blocks are told, each of them makes a flight look; this is in case they are not."""
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """What every push of one network has in common."""
+class SubmitConfig:
+    """How the pushes of one network are sent."""
 
     network: str
     contract: bytes
     """20 bytes."""
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """How failures are met."""
-
-    attempts: int
-    """Retries after the first attempt, while no node holds the transaction."""
-    delay_s: float
+    rules: Rules
+    retry_delay_s: float
     """Before the first retry; doubles with each."""
-    late_after_s: float
-    """A transaction unmined for this long is replaced."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One signed transaction of a push."""
-
-    plan: Plan
-    offer: GasOffer
-    signed: SignedTransaction
-    sent_at: float
-
-
-@dataclass(slots=True)
-class Flight:
-    """A push under way."""
-
-    push: int
-    nonce: int
-    retries: int = 0
-    attempts: list[Attempt] = field(default_factory=list)
-    """Those that a node holds or may hold, oldest first: any of them may be mined."""
-    highest: GasOffer | None = None
-    """The best offer made or known to be too low."""
-    overtaken: bool = False
-    """The nonce was seen used, without a receipt of ours."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Problem:
-    """Why an attempt did not get anywhere."""
-
-    text: str
-    at_once: bool = False
-    """The cause was mended: try again without delay."""
-    final: bool = False
-    """The next attempt would fail as well."""
+    fees: FeePolicy
+    outbids: bool = True
+    """Whether a higher fee replaces a transaction; not where the sequencer serves first come, first."""
 
 
 class Submitter:
-    """Sends the pushes of one account on one network, one at a time."""
+    """Flies the pushes of one account on one network."""
 
     def __init__(
-        self,
-        *,
-        target: Target,
-        chain: Chain,
-        signer: Signer,
-        view: OnChainView,
-        clock: Clock,
-        retry: RetryPolicy,
-        tell: Emit,
+        self, *, config: SubmitConfig, outside: Outside, view: OnChainView, landed: Callable[[PushFinished], None]
     ) -> None:
-        self._target = target
-        self._chain = chain
-        self._signer = signer
+        self._config = config
+        self._outside = outside
         self._view = view
-        self._clock = clock
-        self._retry = retry
-        self._tell = tell
+        self._landed = landed
+        self._flights: dict[int, Flight] = {}
+        """Those that have not ended, by push."""
+        self._stirred = asyncio.Event()
+        self._reorganisations = 0
+        self._checked: dict[int, int] = {}
+        """Reorganisations before the last look at each flight, by push."""
         self._inclusion = InclusionTime()
         self.nonces = Nonces()
-        self.flight: Flight | None = None
 
-    async def submit(self, push: int, plan: Plan, replan: Callable[[], Plan | None]) -> PushFinished:
-        """Send the plan and see it through; retries and replacements send what `replan` gives then."""
-        self.flight = flight = Flight(push, self.nonces.next)
-        finished = await self._see_through(flight, plan, replan)
-        self.flight = None
-        return finished
+    @property
+    def _account(self) -> Account:
+        return Account(self._config.network, self._view.chain_id, self._outside.signer.address)
 
-    async def _see_through(self, flight: Flight, plan: Plan, replan: Callable[[], Plan | None]) -> PushFinished:
-        while True:
-            problem = await self._attempt(flight, plan)
-            if flight.attempts:
-                landed = await self._watch(flight)
-                if landed is not None:
-                    return self._landed(flight, *landed)
-                if await self._is_overtaken(flight):
-                    return self._ended(flight, plan, Outcome.SUPERSEDED, "its nonce was used by another transaction")
-                problem = _Problem(f"not mined after {self._retry.late_after_s:g} s", at_once=True)
-                await self._refresh_fees()
-            elif problem is not None and (problem.final or flight.retries >= self._retry.attempts):
-                outcome = Outcome.DROPPED if problem.final else Outcome.FAILED
-                return self._ended(flight, plan, outcome, problem.text)
-            assert problem is not None, "an attempt that met no problem is held by a node"
-            await self._pause(flight, problem)
-            fresh = replan()
-            if fresh is None and not flight.attempts:
-                return self._ended(flight, plan, Outcome.DROPPED, f"no longer due after: {problem.text}")
-            plan = fresh or plan
+    @property
+    def in_flight(self) -> int:
+        """How many nonces are neither mined nor given back."""
+        return sum(flight.state is not State.INCLUDED for flight in self._flights.values())
 
-    async def _attempt(self, flight: Flight, plan: Plan) -> _Problem | None:
-        """Sign and broadcast once; None if a node took it."""
-        market_offer = offer(self._view.market)
-        chosen = market_offer if flight.highest is None else bumped(flight.highest, market_offer)
-        signed = await self._signer.sign(
-            Transaction(
-                chain_id=self._view.chain_id,
-                nonce=flight.nonce,
-                offer=chosen,
-                gas_limit=plan.gas_limit,
-                to=self._target.contract,
-                value=plan.value,
-                data=self._chain.calldata(plan.blobs),
-            )
+    @property
+    def unverified(self) -> bool:
+        """Whether something recovered was not found at a node yet: new work waits for it."""
+        return any(flight.state is State.UNCERTAIN for flight in self._flights.values())
+
+    @property
+    def flights(self) -> tuple[Flight, ...]:
+        """Those that have not ended."""
+        return tuple(self._flights.values())
+
+    async def recover(self, mined: int) -> Recovered:
+        """Take over what an earlier process left in the journal; `mined` transactions of the account are on chain."""
+        left = await self._outside.journal.recover(self._account)
+        self.nonces.restart_at(mined)
+        self._flights.clear()
+        flights = [recovered(flight) for flight in left.flights]
+        for flight in flights:
+            self.nonces.skip_to(flight.nonce + 1)
+            self._keep(flight)
+        return Recovered(flights, left.last_push)
+
+    async def spent_since(self, at: float) -> Wei:
+        """Cost of the account's transactions mined since then, Unix seconds, by the journal."""
+        return await self._outside.journal.spent(self._account, at)
+
+    def reserve(self, push: int, plan: Plan) -> Flight:
+        """A nonce for a push."""
+        flight = self._keep(Flight(push, self.nonces.reserve()))
+        self._view.expect(flight.nonce, plan.prices)
+        return flight
+
+    def stir(self) -> None:
+        """Something happened on chain: every flight looks now."""
+        self._stirred.set()
+        self._stirred = asyncio.Event()
+
+    def reorganised(self) -> None:
+        """Blocks were taken back: receipts are to be checked."""
+        self._reorganisations += 1
+        self.stir()
+
+    async def fly(self, flight: Flight, replan: Replan, *, plan: Plan | None = None) -> None:
+        """See the flight through to its end; `plan` is what its first attempt carries."""
+        if flight.out:
+            flight = await self._look(flight)
+        while flight.state not in ENDED:
+            fresh = plan or replan()
+            plan = None
+            action = decide(flight, self._world(flight, wanted=fresh is not None), self._config.rules)
+            flight = await self._act(action, flight, fresh)
+        del self._flights[flight.push]
+        self._checked.pop(flight.push, None)
+        self._view.forget(flight.nonce)
+        if flight.end is not State.FINAL:
+            self._landed(self._finished(flight))
+
+    async def _act(self, action: Action, flight: Flight, fresh: Plan | None) -> Flight:
+        match action:
+            case Action.SIGN:
+                assert fresh is not None
+                return await self._sign(flight, fresh)
+            case Action.CANCEL:
+                return await self._sign(flight, None)
+            case Action.SEND:
+                return await self._send(flight, flight.newest)
+            case Action.WAIT:
+                return await self._wait(flight)
+            case Action.SETTLE:
+                return await self._settle(flight)
+            case Action.RELEASE:
+                self.nonces.release(flight.nonce)
+                return await self._step(flight, Ended(State.RELEASED), "released")
+            case Action.NONE:
+                return flight
+            case _:
+                assert_never(action)
+
+    def _world(self, flight: Flight, *, wanted: bool) -> World:
+        return World(
+            now=self._outside.clock.monotonic(),
+            block=self._view.head,
+            block_time_s=self._view.block_time_s,
+            wanted=wanted,
+            blocking=any(other.nonce > flight.nonce for other in self._flights.values()),
+            outbids=self._config.outbids,
         )
-        attempt = Attempt(plan, chosen, signed, self._clock.monotonic())
+
+    # Out
+
+    async def _sign(self, flight: Flight, plan: Plan | None) -> Flight:
+        """Sign another attempt, make it durable, and hand it over."""
+        price = next_offer(flight, offer(self._view.market, self._config.fees), self._config.fees.max_fee)
+        if price is None:
+            self._outside.emit(FeeCapReached(self._config.network, flight.push, self._config.fees.max_fee))
+            return await self._keep_alive(flight)
         try:
-            endpoint = await self._chain.broadcast(signed)
-        except SendRefused as refused:
-            return await self._answer(flight, attempt, refused)
-        except Uncertain as exc:
-            self._hold(flight, attempt)
-            return _Problem(str(exc))
-        except KeeperError as exc:
-            return _Problem(str(exc))
-        self._hold(flight, attempt)
-        self._tell(
-            PushSent(
-                network=self._target.network,
-                push=flight.push,
-                nonce=flight.nonce,
-                tx_hash=signed.hash,
-                feeds=plan.feed_ids,
-                endpoint=endpoint,
-                event_to_sent_s=self._clock.monotonic() - plan.newest_arrival,
+            signed = await self._outside.signer.sign(
+                Transaction(
+                    chain_id=self._view.chain_id,
+                    nonce=flight.nonce,
+                    offer=price,
+                    gas_limit=_NO_OP_GAS if plan is None else plan.gas_limit,
+                    to=bytes.fromhex(self._outside.signer.address[2:]) if plan is None else self._config.contract,
+                    value=Wei(0) if plan is None else plan.value,
+                    data=b"" if plan is None else self._outside.chain.calldata(plan.blobs),
+                )
             )
+            attempt = Attempt(signed, price, plan)
+            tried = advance(flight, Signed(attempt), self._outside.clock.monotonic())
+            await self._outside.journal.record(
+                self._account, tried, Note(self._outside.clock.now(), "signed", tx_hash=signed.hash)
+            )
+        except KeeperError as exc:
+            return await self._stumble(flight, str(exc))
+        if plan is not None:
+            self._view.expect(flight.nonce, plan.prices)
+        return await self._send(self._keep(tried), attempt)
+
+    async def _keep_alive(self, flight: Flight) -> Flight:
+        """Nothing higher may be offered: what is out stays out, and what is not waits for lower fees."""
+        if flight.out:
+            return await self._send(flight, flight.newest)
+        return await self._stumble(flight, "fees are above MAX_FEE_GWEI")
+
+    async def _send(self, flight: Flight, attempt: Attempt) -> Flight:
+        """Hand an attempt over: to the first endpoint that answers, or to all of them once that did not help."""
+        first = attempt.fate is Fate.SIGNED
+        try:
+            endpoint = await self._outside.chain.broadcast(attempt.signed, everywhere=bool(flight.out))
+        except SendRefused as refused:
+            return await self._refused(flight, attempt, refused)
+        except Uncertain as exc:
+            unanswered = Unanswered(attempt.signed.hash, self._view.head)
+            return await self._step(flight, unanswered, "unanswered", tx_hash=attempt.signed.hash, detail=str(exc))
+        except KeeperError as exc:
+            return await self._stumble(flight, str(exc), attempt)
+        if first:
+            self._outside.emit(self._sent_event(flight, attempt, endpoint))
+        fact = Taken(attempt.signed.hash, self._view.head)
+        taken = await self._step(flight, fact, "taken", tx_hash=attempt.signed.hash, endpoint=endpoint)
+        return taken if first else await self._check_for_gap(taken)
+
+    def _sent_event(self, flight: Flight, attempt: Attempt, endpoint: str) -> PushSent:
+        plan = attempt.plan
+        return PushSent(
+            network=self._config.network,
+            push=flight.push,
+            nonce=flight.nonce,
+            tx_hash=attempt.signed.hash,
+            feeds=plan.feed_ids if plan else (),
+            endpoint=endpoint,
+            event_to_sent_s=self._outside.clock.monotonic() - plan.newest_arrival if plan else 0.0,
+            replaces=len(flight.attempts) > 1,
         )
-        return None
 
-    @staticmethod
-    def _hold(flight: Flight, attempt: Attempt) -> None:
-        flight.attempts.append(attempt)
-        flight.highest = attempt.offer
-
-    async def _answer(self, flight: Flight, attempt: Attempt, refused: SendRefused) -> _Problem:
-        """Mend what a refusal complains about, where it can be mended."""
+    async def _refused(self, flight: Flight, attempt: Attempt, refused: SendRefused) -> Flight:
+        """Mend what a refusal complains about, where it can be mended; then the next try follows at once."""
         text = str(refused)
         try:
             match refused.refusal:
                 case Refusal.NONCE_TOO_LOW | Refusal.NONCE_TOO_HIGH:
-                    return await self._renumber(flight, text)
+                    return await self._misnumbered(flight, attempt, text)
                 case Refusal.REPLACEMENT_UNDERPRICED:
-                    flight.highest = attempt.offer
+                    return await self._stumble(flight, text, attempt, fate=Fate.OUTBID, at_once=True)
                 case Refusal.UNDERPRICED:
                     await self._view.read()
                 case Refusal.GAS_LIMIT | Refusal.WOULD_REVERT:
                     terms = await self._view.learn_terms()
-                    return _Problem(terms.refusal or text, at_once=not terms.refusal, final=bool(terms.refusal))
+                    if terms.refusal:
+                        return await self._stumble(flight, terms.refusal, attempt, fate=Fate.REFUSED, hopeless=True)
                 case Refusal.POOL_FULL:
-                    return _Problem(text)
+                    return await self._stumble(flight, text, attempt, fate=Fate.REFUSED)
                 case Refusal.INSUFFICIENT_FUNDS | Refusal.WRONG_CHAIN | Refusal.FEE_ABOVE_NODE_CAP | Refusal.TOO_LARGE:
-                    return _Problem(text, final=True)
+                    return await self._stumble(flight, text, attempt, fate=Fate.REFUSED, hopeless=True)
         except KeeperError as exc:
-            return _Problem(f"{text}; then {exc}")
-        return _Problem(text, at_once=True)
+            return await self._stumble(flight, f"{text}; then {exc}", attempt, fate=Fate.REFUSED)
+        return await self._stumble(flight, text, attempt, fate=Fate.REFUSED, at_once=True)
 
-    async def _renumber(self, flight: Flight, text: str) -> _Problem:
-        """Not the account's next nonce: take the chain's word, unless an attempt of ours may have used it."""
-        if flight.attempts:
-            return _Problem(text)
-        mined = await self._chain.mined_nonce()
-        moved = mined != flight.nonce
-        self.nonces.sync(mined)
-        flight.nonce = mined
-        flight.highest = None
-        return _Problem(text, at_once=moved)
+    async def _misnumbered(self, flight: Flight, attempt: Attempt, text: str) -> Flight:
+        """A node says that the nonce is not the next one: believe it only where the chain agrees."""
+        if flight.out:
+            flight = await self._look(flight)
+            if flight.receipt is not None:
+                return flight
+        mined = await self._outside.chain.mined_nonces()
+        alone = self.in_flight == 1
+        if min(mined) > flight.nonce:
+            return await self._used_by_a_stranger(flight, min(mined), alone=alone)
+        if max(mined) < flight.nonce and alone and not flight.out:
+            return await self._renumber(flight, max(mined))
+        return await self._stumble(flight, text, attempt, fate=Fate.REFUSED)
 
-    async def _refresh_fees(self) -> None:
+    async def _used_by_a_stranger(self, flight: Flight, mined: int, *, alone: bool) -> Flight:
+        if not flight.out and alone:
+            return await self._renumber(flight, mined)
+        if flight.out and not flight.doubted:
+            text = "its nonce seems to be used by another transaction"
+            return await self._stumble(flight, text, doubted=True)  # receipts may lag behind nonces: look once more
+        self.nonces.skip_to(mined)
+        return await self._step(flight, Ended(State.SUPERSEDED), "superseded")
+
+    async def _renumber(self, flight: Flight, nonce: int) -> Flight:
+        """Nothing of it is out and no other push is under way: go on with the account's real next nonce."""
+        self.nonces.restart_at(nonce + 1)
+        return await self._step(flight, Renumbered(nonce), "renumbered", detail=f"{flight.nonce} -> {nonce}")
+
+    async def _check_for_gap(self, flight: Flight) -> Flight:
+        """An attempt that had to be sent once more may wait behind a nonce that nobody will use."""
         try:
-            await self._view.read()
+            mined = await self._outside.chain.mined_nonces()
         except KeeperError:
-            return  # the replacement is bumped over the last offer all the same
+            return flight
+        before = sum(other.nonce < flight.nonce for other in self._flights.values() if other.receipt is None)
+        if max(mined) >= flight.nonce - before or self.in_flight > 1:
+            return flight
+        self.nonces.restart_at(max(mined))
+        return await self._step(flight, Ended(State.SUPERSEDED), "superseded", detail="stranded beyond a nonce gap")
 
-    async def _watch(self, flight: Flight) -> tuple[Attempt, Receipt] | None:
-        """Wait until an attempt is mined, or until the last one is late."""
-        started = flight.attempts[-1].sent_at
-        pause = self._inclusion.first_look_s()
-        while True:
-            await asyncio.sleep(pause)
-            landed = await self._look(flight)
-            waited = self._clock.monotonic() - started
-            if landed is not None or waited >= self._retry.late_after_s:
-                return landed
-            pause = self._inclusion.next_look_s(waited)
-
-    async def _look(self, flight: Flight) -> tuple[Attempt, Receipt] | None:
-        """Ask once for the receipt of every attempt, the newest first."""
-        for attempt in reversed(flight.attempts):
-            try:
-                receipt = await self._chain.receipt(attempt.signed.hash)
-            except KeeperError:
-                continue
-            if receipt is not None:
-                return attempt, receipt
-        return None
-
-    async def _is_overtaken(self, flight: Flight) -> bool:
-        """Whether the nonce was used by a stranger: seen twice, since receipts may lag behind the nonce."""
-        try:
-            mined = await self._chain.mined_nonce()
-        except KeeperError:
-            return False
-        if mined <= flight.nonce:
-            flight.overtaken = False
-            return False
-        if flight.overtaken:
-            self.nonces.sync(mined)
-            return True
-        flight.overtaken = True
-        return False
-
-    async def _pause(self, flight: Flight, problem: _Problem) -> None:
-        """Tell of the retry and wait for its time."""
-        delay_s = 0.0 if problem.at_once else self._retry.delay_s * 2**flight.retries
-        flight.retries += 1
-        self._tell(
+    async def _stumble(
+        self,
+        flight: Flight,
+        problem: str,
+        attempt: Attempt | None = None,
+        *,
+        fate: Fate = Fate.UNSENT,
+        at_once: bool = False,
+        hopeless: bool = False,
+        doubted: bool = False,
+    ) -> Flight:
+        """A try did not get anywhere: note why, and when the next one may follow."""
+        delay_s = 0.0 if at_once else self._config.retry_delay_s * 2 ** min(flight.retries, _MOST_DOUBLINGS)
+        fact = Stumbled(
+            problem=problem,
+            resume_at=self._outside.clock.monotonic() + delay_s,
+            tx_hash=attempt.signed.hash if attempt else None,
+            fate=fate,
+            hopeless=hopeless,
+            doubted=doubted,
+        )
+        self._outside.emit(
             PushRetried(
-                network=self._target.network,
+                network=self._config.network,
                 push=flight.push,
-                attempt=flight.retries,
-                error=problem.text,
+                attempt=flight.retries + 1,
+                error=problem,
                 delay_s=delay_s,
             )
         )
-        await asyncio.sleep(delay_s)
+        return await self._step(flight, fact, "refused", tx_hash=fact.tx_hash, detail=problem)
 
-    def _landed(self, flight: Flight, attempt: Attempt, receipt: Receipt) -> PushFinished:
-        """An attempt was mined: the view, the nonce and the account book follow."""
-        now = self._clock.monotonic()
-        plan = attempt.plan
-        self._inclusion.learn(now - attempt.sent_at)
-        self.nonces.used(flight.nonce)
-        self._view.landed(receipt, plan.prices, plan.shape, gas_limit=plan.gas_limit)
-        written = tuple(write.feed_id for write in receipt.writes if write.feed_id in plan.prices)
-        if not receipt.succeeded:
-            outcome, detail = Outcome.REVERTED, f"reverted after {receipt.gas_used} of {plan.gas_limit} gas"
-        else:
-            outcome, detail = (Outcome.CONFIRMED if written else Outcome.NOTHING_NEWER), ""
-        return PushFinished(
-            network=self._target.network,
-            push=flight.push,
-            outcome=outcome,
-            feeds=plan.feed_ids,
-            written=written,
-            retries=flight.retries,
-            detail=detail,
-            tx_hash=receipt.tx_hash,
-            block=receipt.block_number,
-            gas_used=receipt.gas_used,
-            gas_price=receipt.effective_gas_price,
-            cost=push_cost(
-                receipt.gas_used,
-                receipt.effective_gas_price,
-                receipt.l1_fee,
-                plan.value if receipt.succeeded else Wei(0),
-            ),
-            latency_s=now - plan.newest_arrival,
-        )
+    # Back
 
-    def dropped(self, push: int, plan: Plan, detail: str) -> PushFinished:
-        """A push that is not even tried."""
-        return self._ended(Flight(push, self.nonces.next), plan, Outcome.DROPPED, detail)
+    async def _wait(self, flight: Flight) -> Flight:
+        """Until it is time to try again, to look, or something stirs; then look."""
+        stirred = self._stirred
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(self._patience_s(flight), _TIMER_GRAIN_S)):
+                await stirred.wait()
+        told_enough = flight.receipt is not None and self._view.live and not self._is_in_doubt(flight)
+        return flight if flight.state is State.RESERVED or told_enough else await self._look(flight)
 
-    def _ended(self, flight: Flight, plan: Plan, outcome: Outcome, detail: str) -> PushFinished:
-        """A push ended without a receipt."""
-        return PushFinished(
-            network=self._target.network,
-            push=flight.push,
-            outcome=outcome,
-            feeds=plan.feed_ids,
-            written=(),
-            retries=flight.retries,
-            detail=detail,
-            tx_hash=flight.attempts[-1].signed.hash if flight.attempts else None,
-        )
+    def _is_in_doubt(self, flight: Flight) -> bool:
+        """Whether blocks were taken back since the last look at it."""
+        return self._checked.get(flight.push) != self._reorganisations
 
-    def abandon(self) -> PushFinished | None:
-        """The keeper stops: what is still in flight stays with the chain, its hash is told."""
-        if self.flight is None or not self.flight.attempts:
-            return None
-        flight, self.flight = self.flight, None
-        return self._ended(
-            flight, flight.attempts[-1].plan, Outcome.UNRESOLVED, "still in flight when the keeper stopped"
-        )
+    def _patience_s(self, flight: Flight) -> float:
+        now = self._outside.clock.monotonic()
+        if flight.state is State.RESERVED:
+            return flight.resume_at - now
+        waited_s = now - flight.newest.since
+        if self._view.live and flight.state is not State.UNCERTAIN:
+            return _LIVE_LOOK_S
+        if flight.receipt is not None:
+            return min(max(self._view.block_time_s, waited_s / 2, _SHORTEST_LOOK_S), _LONGEST_LOOK_S)
+        sent_just_now = waited_s < self._inclusion.first_look_s()
+        return self._inclusion.first_look_s() - waited_s if sent_just_now else self._inclusion.next_look_s(waited_s)
+
+    async def _look(self, flight: Flight) -> Flight:
+        """Ask for the receipts of all attempts."""
+        waited_s = self._outside.clock.monotonic() - flight.newest.since
+        again = waited_s > self._inclusion.first_look_s() + _SHORTEST_LOOK_S
+        try:
+            look = await self._outside.chain.look(
+                [attempt.signed.hash for attempt in reversed(flight.attempts)], with_block=again
+            )
+        except KeeperError:
+            return flight
+        self._checked[flight.push] = self._reorganisations
+        if look.block is not None:
+            self._view.saw_block(look.block)
+        receipt = next(iter(look.receipts.values()), None)
+        if flight.receipt is not None and (receipt is None or receipt.block_hash != flight.receipt.block_hash):
+            flight = await self._orphaned(flight)
+        if receipt is not None and flight.receipt is None:
+            flight = await self._mined(flight, receipt)
+        return flight
+
+    async def _mined(self, flight: Flight, receipt: Receipt) -> Flight:
+        """Mined: the view, the nonces and the account book follow."""
+        flight = await self._step(flight, Mined(receipt), "mined", tx_hash=receipt.tx_hash)
+        self.nonces.skip_to(flight.nonce + 1)
+        attempt = flight.mined
+        assert attempt is not None, "only receipts of attempts are asked for"
+        self._inclusion.learn(self._outside.clock.monotonic() - attempt.since)
+        self._view.landed(receipt, attempt.plan)
+        self._view.forget(flight.nonce)
+        self._landed(self._finished(flight))
+        return flight
+
+    async def _orphaned(self, flight: Flight) -> Flight:
+        """A reorganisation took the block away: the push is in flight again, and the view is read anew."""
+        assert flight.receipt is not None
+        attempt = flight.mined
+        orphaned = await self._step(flight, Orphaned(self._view.head), "orphaned", tx_hash=flight.receipt.tx_hash)
+        self._outside.emit(PushOrphaned(self._config.network, flight.push, flight.receipt.tx_hash))
+        with suppress(KeeperError):
+            await self._view.read(reorganised=True)
+        if attempt is not None and attempt.plan is not None:
+            self._view.expect(flight.nonce, attempt.plan.prices)
+        return orphaned
+
+    async def _settle(self, flight: Flight) -> Flight:
+        """Deep enough: final if the receipt still stands."""
+        receipt = flight.receipt
+        looked = await self._look(flight)
+        if looked.receipt is None or looked.receipt is not receipt:
+            return looked
+        self._outside.emit(PushFinal(self._config.network, flight.push, looked.receipt.tx_hash))
+        return await self._step(looked, Ended(State.FINAL), "final", tx_hash=looked.receipt.tx_hash)
+
+    # Books
+
+    def _keep(self, flight: Flight) -> Flight:
+        self._flights[flight.push] = flight
+        return flight
+
+    async def _step(
+        self,
+        flight: Flight,
+        fact: Fact,
+        kind: str,
+        *,
+        tx_hash: bytes | None = None,
+        endpoint: str = "",
+        detail: str = "",
+    ) -> Flight:
+        """Take a fact in; the journal has it before the next step."""
+        changed = self._keep(advance(flight, fact, self._outside.clock.monotonic()))
+        note = Note(self._outside.clock.now(), kind, tx_hash, endpoint, detail)
+        while True:
+            try:
+                await self._outside.journal.record(self._account, changed, note)
+            except JournalError:
+                await asyncio.sleep(_ONCE_MORE_S)
+            else:
+                return changed
+
+    def _finished(self, flight: Flight) -> PushFinished:
+        return finished(self._config.network, flight, now=self._outside.clock.monotonic())
+
+    def abandon(self) -> list[PushFinished]:
+        """The keeper stops: what is in flight stays with the chain and in the journal."""
+        return [self._finished(flight) for flight in self._flights.values() if flight.out and flight.receipt is None]

@@ -1,28 +1,37 @@
 """What is on chain, as far as the keeper knows: its own receipts, and a slow poll that repairs the rest."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from keeper.domain.fees import FeeMarket, UpdateFee
 from keeper.domain.gas import TRANSACTION_CAP, GasPredictor, PushShape
+from keeper.domain.plan import Plan
 from keeper.domain.price import Price
-from keeper.domain.transaction import Receipt
+from keeper.domain.transaction import FeedWrite, Receipt
 from keeper.domain.units import FeedId, Gas, Wei
 from keeper.pipeline.buffer import Buffer
-from keeper.ports import Chain, ChainState, Terms
+from keeper.pipeline.inclusion import BlockPace
+from keeper.ports import Chain, ChainState, Clock, Head, Terms
 
 
 class OnChainView:
     """The chain as last seen: prices, fees, gas, balance."""
 
-    def __init__(self, *, chain: Chain, feeds: Sequence[FeedId], buffer: Buffer) -> None:
+    def __init__(self, *, chain: Chain, feeds: Sequence[FeedId], buffer: Buffer, clock: Clock) -> None:
         self._chain = chain
         self._feeds = feeds
         self._buffer = buffer
+        self._clock = clock
         self._chain_id: int | None = None
         self._state: ChainState | None = None
         self._prices: dict[FeedId, Price | None] = {}
         self._block = -1
         self._base_fee: Wei | None = None
+        self._expected: dict[int, Mapping[FeedId, Price]] = {}
+        """What flights carry, by nonce: as good as on chain while the next push is decided."""
+        self._pace = BlockPace()
+        self.live = False
+        """Whether heads and stored prices are told as they come."""
         self.update_fee: UpdateFee | None = None
         self.gas = GasPredictor()
 
@@ -48,6 +57,16 @@ class OnChainView:
         return None if self._block < 0 else self._block
 
     @property
+    def head(self) -> int:
+        """The same; only after the first read."""
+        return self._block
+
+    @property
+    def block_time_s(self) -> float:
+        """How far blocks are apart, as learned; 0 before that."""
+        return self._pace.seconds
+
+    @property
     def market(self) -> FeeMarket:
         """Fees as of the latest block seen; only after the first read."""
         assert self._state is not None
@@ -61,17 +80,67 @@ class OnChainView:
         return min(self._state.block_gas_limit, TRANSACTION_CAP)
 
     def price(self, feed_id: FeedId) -> Price | None:
-        """The on-chain price, or None for a feed that was never pushed."""
+        """The on-chain price; None for a feed that was never pushed."""
         return self._prices.get(feed_id)
+
+    def coming(self, feed_id: FeedId) -> Price | None:
+        """The price that will be on chain once everything in flight has landed."""
+        price = self._prices.get(feed_id)
+        for carried in self._expected.values():
+            coming = carried.get(feed_id)
+            if coming is not None and (price is None or coming.publish_time > price.publish_time):
+                price = coming
+        return price
+
+    def expect(self, nonce: int, prices: Mapping[FeedId, Price]) -> None:
+        """A flight carries these."""
+        self._expected[nonce] = prices
+
+    def forget(self, nonce: int) -> None:
+        """The flight landed, or never will."""
+        self._expected.pop(nonce, None)
+
+    @contextmanager
+    def without(self, nonce: int) -> Iterator[None]:
+        """For a moment, as if that flight did not exist: what it carries is to be decided anew."""
+        carried = self._expected.pop(nonce, None)
+        try:
+            yield
+        finally:
+            if carried is not None:
+                self._expected[nonce] = carried
+
+    def saw_block(self, number: int) -> None:
+        """A block was mentioned."""
+        if number > self._block:
+            self._pace.learn(number, self._clock.monotonic())
+            self._block = number
 
     async def connect(self) -> None:
         """Learn which chain this is."""
         self._chain_id = await self._chain.connect()
 
-    async def read(self) -> ChainState:
-        """Read everything in one batch; an answer from an older block than one already seen changes no price."""
+    def saw_head(self, head: Head) -> None:
+        """A new block: it may have a lower number than one before, when blocks were taken back."""
+        self.saw_block(head.number)
+        self._block = head.number
+        self._base_fee = head.base_fee
+
+    def wrote(self, write: FeedWrite, *, like: Price | None) -> None:
+        """The contract stored a price; its event names no exponent, which is that of the price known or of `like`."""
+        known = self._prices.get(write.feed_id) or like
+        if known is not None and (known is like or write.publish_time > known.publish_time):
+            self._prices[write.feed_id] = known._replace(
+                price=write.price, conf=write.conf, publish_time=write.publish_time
+            )
+
+    async def read(self, *, reorganised: bool = False) -> ChainState:
+        """Read everything in one batch.
+
+        An answer from an older block than one already seen changes no price, unless blocks were taken back.
+        """
         state = await self._chain.read(self._feeds)
-        if state.block >= self._block:
+        if reorganised or state.block >= self._block:
             self._prices.update(state.prices)
             self._block = state.block
         self._state = state
@@ -95,20 +164,18 @@ class OnChainView:
             self.gas = self.gas.learned(shape, terms.gas)
         return terms
 
-    def landed(self, receipt: Receipt, sent: Mapping[FeedId, Price], shape: PushShape, *, gas_limit: Gas) -> None:
+    def landed(self, receipt: Receipt, plan: Plan | None) -> None:
         """A transaction of ours was mined: its events say what the contract stored and its gas how much that takes."""
-        self._block = max(self._block, receipt.block_number)
-        for write in receipt.writes:
-            known = sent.get(write.feed_id) or self._prices.get(write.feed_id)
-            if known is not None:
-                self._prices[write.feed_id] = known._replace(
-                    price=write.price, conf=write.conf, publish_time=write.publish_time
-                )
-        out_of_gas = not receipt.succeeded and receipt.gas_used * 50 >= gas_limit * 49
-        if out_of_gas or len(receipt.writes) == shape.feeds:
-            self.gas = self.gas.learned(shape, receipt.gas_used)
+        self.saw_block(receipt.block_number)
         if self._base_fee is not None:
             self._base_fee = Wei(max(receipt.effective_gas_price - self.market.tip, 0))
+        if plan is None:
+            return
+        for write in receipt.writes:
+            self.wrote(write, like=plan.prices.get(write.feed_id))
+        out_of_gas = not receipt.succeeded and receipt.gas_used * 50 >= plan.gas_limit * 49
+        if out_of_gas or len(receipt.writes) == plan.shape.feeds:
+            self.gas = self.gas.learned(plan.shape, receipt.gas_used)
 
     def pretend(self, sent: Mapping[FeedId, Price]) -> None:
         """A dry run pushed these: judge the next prices as if they were on chain."""

@@ -17,7 +17,7 @@ from keeper.domain.price import Price
 from keeper.domain.status import EndpointStatus
 from keeper.domain.transaction import FeedWrite, Receipt, SignedTransaction
 from keeper.domain.units import FeedId, Gas, Wei
-from keeper.ports import ChainState, Terms
+from keeper.ports import ChainListener, ChainState, Look, Terms
 
 GWEI = 10**9
 SELECTOR = keccak(b"updatePriceFeeds(bytes[])")[:4]
@@ -50,6 +50,8 @@ class FakeChain:
     """So many broadcasts reach the pool, and their answer does not come back."""
     unreadable: int = 0
     """So many reads fail."""
+    told_nonces: tuple[int, ...] = ()
+    """What endpoints say instead of the truth."""
     reverting: str = ""
     """Why the contract refuses every update; empty for a contract in order."""
     prices: dict[FeedId, Price] = field(default_factory=dict)
@@ -59,6 +61,8 @@ class FakeChain:
     nonce: int = 0
     pool: dict[int, Pending] = field(default_factory=dict)
     receipts: dict[bytes, Receipt] = field(default_factory=dict)
+    mined: dict[bytes, tuple[int, Pending, dict[FeedId, Price]]] = field(default_factory=dict)
+    """Nonce, transaction, and the prices before it."""
     requests: Counter[str] = field(default_factory=Counter)
 
     async def connect(self) -> int:
@@ -89,7 +93,7 @@ class FakeChain:
     def calldata(self, blobs: Sequence[bytes]) -> bytes:
         return SELECTOR + abi_encode(["bytes[]"], [list(blobs)])
 
-    async def broadcast(self, signed: SignedTransaction) -> str:
+    async def broadcast(self, signed: SignedTransaction, *, everywhere: bool = False) -> str:  # noqa: ARG002
         self.requests["broadcast"] += 1
         self.sent.append(signed.raw)
         if self.refuse:
@@ -110,6 +114,18 @@ class FakeChain:
         self.requests["mined_nonce"] += 1
         return self.nonce
 
+    async def look(self, tx_hashes: Sequence[bytes], *, with_block: bool) -> Look:
+        self.requests["look"] += 1
+        found = {tx_hash: self.receipts[tx_hash] for tx_hash in tx_hashes if tx_hash in self.receipts}
+        return Look(found, self.block if with_block else None)
+
+    async def mined_nonces(self) -> Sequence[int]:
+        self.requests["mined_nonces"] += 1
+        return self.told_nonces or (self.nonce,)
+
+    async def follow(self, listener: ChainListener) -> None:  # noqa: ARG002
+        return
+
     def endpoints(self) -> Sequence[EndpointStatus]:
         return (EndpointStatus("fake"),)
 
@@ -120,8 +136,24 @@ class FakeChain:
         """The next block holds every pending transaction that follows the account's nonce."""
         self.block += 1
         while (pending := self.pool.pop(self.nonce, None)) is not None:
+            self.mined[pending.tx_hash] = (self.nonce, pending, dict(self.prices))
             self.nonce += 1
             self.receipts[pending.tx_hash] = self._execute(pending)
+
+    def pass_blocks(self, count: int) -> None:
+        """Blocks that leave the pool as it is."""
+        self.block += count
+
+    def reorganise(self) -> None:
+        """The last block is taken back: its transactions are pending again, what they wrote is unwritten."""
+        for tx_hash, receipt in list(self.receipts.items()):
+            if receipt.block_number == self.block:
+                del self.receipts[tx_hash]
+                number, pending, before = self.mined[tx_hash]
+                self.pool[number] = pending
+                self.nonce = min(self.nonce, number)
+                self.prices = before
+        self.block += 1
 
     def use_nonce(self) -> None:
         """A stranger with the same key gets a transaction mined."""
@@ -142,7 +174,7 @@ class FakeChain:
             tip=int.from_bytes(tip, "big"),
             gas_limit=int.from_bytes(gas_limit, "big"),
             value=int.from_bytes(value, "big"),
-            blobs=abi_decode(["bytes[]"], data[4:])[0],
+            blobs=abi_decode(["bytes[]"], data[4:])[0] if data else (),
         )
         if number < self.nonce:
             raise SendRefused(Refusal.NONCE_TOO_LOW, "nonce too low")
@@ -160,7 +192,7 @@ class FakeChain:
         messages = [(feed_id, price) for update in updates for feed_id, price in update.prices.items()]
         first_writes = sum(feed_id not in self.prices for feed_id, _ in messages)
         signatures = updates[0].signature_count if updates else 1
-        gas = model(PushShape(len(messages), first_writes, len(updates), signatures))
+        gas = model(PushShape(len(messages), first_writes, len(updates), signatures)) if updates else Gas(21_000)
         paid = pending.value >= self.fee_per_message * len(messages)
         succeeded = paid and not self.reverting and gas <= pending.gas_limit
         gas_price = Wei(min(pending.fee_cap, self.base_fee + pending.tip))

@@ -8,16 +8,21 @@ from typing import Any, TypeVar
 
 import pytest
 
+from keeper.domain.budget import Budget
 from keeper.domain.events import Event, PushFinished, PushPlanned
+from keeper.domain.fees import FeePolicy
 from keeper.domain.policy import Deviation, Early, FeedPolicy, Staleness
-from keeper.domain.transaction import Outcome
+from keeper.domain.transaction import Outcome, Rules
 from keeper.domain.units import FeedId, Ppm
 from keeper.pipeline.debounce import DebounceMode
+from keeper.pipeline.governor import SpendRules
 from keeper.pipeline.network import Network, NetworkConfig
-from keeper.pipeline.submitter import RetryPolicy, Target
+from keeper.pipeline.submitter import SubmitConfig
+from keeper.ports import Outside
 from keeper.signing.raw_key import RawKeySigner
 from tests.support.chain import FakeChain
 from tests.support.clock import LoopClock
+from tests.support.journal import FakeJournal
 from tests.support.market import FEEDS, Market
 
 AnyEvent = TypeVar("AnyEvent", bound=Event)
@@ -27,16 +32,23 @@ POLICY = FeedPolicy(
     early=Early.NEVER,
     max_source_age_s=60,
 )
-TARGET = Target(network="test", contract=bytes(range(20)))
+SUBMIT = SubmitConfig(
+    network="test",
+    contract=bytes(range(20)),
+    rules=Rules(retries=3, replace_after_blocks=2, resend_doubtful_s=1.0, resend_held_s=15.0, confirmations=2),
+    retry_delay_s=5.0,
+    fees=FeePolicy(),
+)
 CONFIG = NetworkConfig(
-    target=TARGET,
+    submit=SUBMIT,
+    spend=SpendRules(budget=Budget(), fees=FeePolicy(), heartbeat_s=300),
     aliases={feed_id: f"F{number}" for number, feed_id in enumerate(FEEDS[:2], start=1)},
     policies=dict.fromkeys(FEEDS[:2], POLICY),
     debounce_s=1.0,
     debounce_mode=DebounceMode.LEADING,
     force_interval_s=10_000.0,
     poll_interval_s=10_000.0,
-    retry=RetryPolicy(attempts=3, delay_s=5.0, late_after_s=15.0),
+    max_in_flight=1,
     dry_run=False,
 )
 
@@ -71,15 +83,22 @@ def start() -> Start:
     """Run a network until the block ends; keywords change its config, `chain` its chain."""
 
     @asynccontextmanager
-    async def running(*, chain: FakeChain | None = None, **changes: Any) -> AsyncIterator[Bench]:
+    async def running(
+        *, chain: FakeChain | None = None, journal: FakeJournal | None = None, **changes: Any
+    ) -> AsyncIterator[Bench]:
         fake = chain or FakeChain()
         events: list[Event] = []
+        shelf = journal or FakeJournal()
+        await shelf.open()
         network = Network(
             config=replace(CONFIG, **changes),
-            chain=fake,
-            signer=RawKeySigner(bytes(31) + b"\x01"),
-            clock=LoopClock(),
-            emit=events.append,
+            outside=Outside(
+                chain=fake,
+                signer=RawKeySigner(bytes(31) + b"\x01"),
+                journal=shelf,
+                clock=LoopClock(),
+                emit=events.append,
+            ),
         )
         task = asyncio.create_task(network.run())
         try:

@@ -55,7 +55,7 @@ class Desk:
 def desk(*, early: Early = Early.NEVER, **rules: object) -> Desk:
     """On a rich account; keywords change the rules."""
     chain, buffer = FakeChain(balance=100 * COIN), Buffer(FEEDS[:2])
-    view = OnChainView(chain=chain, feeds=FEEDS[:2], buffer=buffer)
+    view = OnChainView(chain=chain, feeds=FEEDS[:2], buffer=buffer, clock=LoopClock())
     events: list[Event] = []
     governor = Governor(
         network="test",
@@ -116,7 +116,7 @@ async def test_an_expense_counts_before_the_balance_is_read_again() -> None:
 async def test_a_push_costs_its_update_fee_as_well() -> None:
     it = desk()
     it.chain.fee_per_message = 100 * COIN
-    it.buffer.take(Market().event({"F1": 100_000}))
+    it.buffer.take(Market().event({"F1": 100_000}), LoopClock().now())
     await it.view.connect()
     await it.read()
     it.governor.assess(MIDNIGHT)
@@ -188,7 +188,7 @@ class TestPlans:
         market, clock = Market(), LoopClock()
         old = market.event({"F1": 100_000, "F2": 100_000}, ahead_s=-age_s)
         it.chain.prices.update(old.updates[0].prices)
-        it.buffer.take(market.event({"F1": 100_000, "F2": 110_000}))
+        it.buffer.take(market.event({"F1": 100_000, "F2": 110_000}), clock.now())
         await it.read()
         planner = Planner(policies=it.governor.policies, buffer=it.buffer, view=it.view)
         it.governor.resume(COIN, clock.now())
