@@ -252,6 +252,15 @@ class Journal(Protocol):
         ...
 
 
+class FlightJournal(Journal, Protocol):
+    """A journal as the flow uses it: it may be allowed to fail."""
+
+    @property
+    def degraded(self) -> bool:
+        """Whether it fails, or is behind: then only one push is in flight at a time."""
+        ...
+
+
 class Signer(Protocol):
     """Whoever holds the key."""
 
@@ -271,7 +280,7 @@ class Outside:
 
     chain: Chain
     signer: Signer
-    journal: Journal
+    journal: FlightJournal
     clock: Clock
     emit: Emit
 

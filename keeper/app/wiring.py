@@ -19,6 +19,7 @@ from keeper.hermes.config import HermesConfig, Timing
 from keeper.hermes.source import HermesSource
 from keeper.journal.address import SqliteFile
 from keeper.journal.sqlite import SqliteJournal
+from keeper.pipeline.journaling import DurableJournal, OnFailure
 from keeper.pipeline.network import Network, NetworkConfig
 from keeper.pipeline.submitter import SubmitConfig
 from keeper.ports import Clock, Outside
@@ -57,7 +58,8 @@ async def assembled(settings: Settings, *, dry_run: bool = False) -> AsyncIterat
 
     pool = rpc_pool(settings, clock)
     account = signer(settings)
-    journal = SqliteJournal(SqliteFile(Path("keeper-journal.db")))
+    stored = SqliteJournal(SqliteFile(Path("keeper-journal.db")))
+    journal = DurableJournal(stored, on_failure=OnFailure.CONTINUE, clock=clock, emit=emit)
     outside = Outside(
         chain=EvmChain(
             pool,

@@ -66,7 +66,7 @@ class RequestTimes(NamedTuple):
     """How long requests took."""
 
     counts: tuple[int, ...] = (0,) * (len(REQUEST_BUCKETS_S) + 1)
-    """How many took no longer than each of REQUEST_BUCKETS_S and longer than the one before; at last, longer than all."""
+    """How many took no longer than each of REQUEST_BUCKETS_S, and longer than the one before; then, longer than all."""
     total_s: float = 0.0
 
 

@@ -250,6 +250,11 @@ class Stumbled:
 
 
 @dataclass(frozen=True, slots=True)
+class Resumed:
+    """What was in the way is gone before its time."""
+
+
+@dataclass(frozen=True, slots=True)
 class Renumbered:
     """The nonce was not the account's next one, and nothing is out: the push goes on with another."""
 
@@ -277,7 +282,7 @@ class Ended:
     state: State
 
 
-Fact: TypeAlias = Signed | Taken | Unanswered | Stumbled | Renumbered | Mined | Orphaned | Ended
+Fact: TypeAlias = Signed | Taken | Unanswered | Stumbled | Resumed | Renumbered | Mined | Orphaned | Ended
 
 
 def advance(flight: Flight, fact: Fact, now: float) -> Flight:
@@ -299,6 +304,8 @@ def advance(flight: Flight, fact: Fact, now: float) -> Flight:
                 hopeless=fact.hopeless,
                 doubted=fact.doubted,
             )
+        case Resumed():
+            return replace(flight, resume_at=now)
         case Renumbered(nonce):
             return replace(flight, nonce=nonce, attempts=())
         case Mined(receipt):

@@ -17,6 +17,10 @@ class Backoff:
         self.reverted = False
         """A push was paid for in vain, and none has passed since."""
 
+    def end(self) -> None:
+        """What made pushes fail is over."""
+        self.until = 0.0
+
     def note(self, outcome: Outcome, now: float) -> None:
         """A push ended."""
         self.reverted = outcome is Outcome.REVERTED or (self.reverted and outcome in FAILURES)

@@ -112,6 +112,7 @@ class Network:
             tell=self._tell,
         )
         self._news = asyncio.Event()
+        self._unreached = asyncio.Event()
         self._forced: frozenset[FeedId] = frozenset()
         self._force_origin = ""
         self._force_until = 0.0
@@ -163,6 +164,7 @@ class Network:
             async with asyncio.TaskGroup() as tasks:
                 beside = [
                     tasks.create_task(self._poll_forever(), name=f"poll {self.name}"),
+                    tasks.create_task(self._resume_forever(), name=f"resume {self.name}"),
                     tasks.create_task(self._outside.chain.follow(self._follower), name=f"follow {self.name}"),
                 ]
                 if self._config.force_interval_s:
@@ -225,7 +227,8 @@ class Network:
 
     def _is_full(self) -> bool:
         """Whether what is in flight must land first."""
-        return self._submitter.unverified or self._submitter.in_flight >= self._config.max_in_flight
+        most = 1 if self._outside.journal.degraded else self._config.max_in_flight
+        return self._submitter.unverified or self._submitter.in_flight >= most
 
     def _take_off(self, tasks: asyncio.TaskGroup, flight: Flight, plan: Plan | None = None) -> asyncio.Task[None]:
         forced = (
@@ -298,6 +301,8 @@ class Network:
             self._governor.note(finished.cost.total, self._clock.now())
         self._backoff.note(finished.outcome, self._clock.monotonic())
         self._tell(finished)
+        if finished.outcome is Outcome.FAILED:
+            self._unreached.set()
         self._news.set()
 
     async def _refusal_foreseen(self) -> str:
@@ -320,6 +325,15 @@ class Network:
             except KeeperError as exc:
                 self._trouble = str(exc)
                 self._tell(ChainReadFailed(self.name, str(exc)))
+
+    async def _resume_forever(self) -> Never:
+        """A push that no endpoint took is made up for as soon as one answers again, not when its backoff is over."""
+        while True:
+            await self._unreached.wait()
+            self._unreached.clear()
+            await self._outside.chain.recovered()
+            self._backoff.end()
+            self._news.set()
 
     async def _force_forever(self) -> Never:
         """Counted from the start: no burst at boot."""

@@ -26,6 +26,7 @@ from keeper.domain.transaction import (
     Orphaned,
     Receipt,
     Renumbered,
+    Resumed,
     Rules,
     Signed,
     State,
@@ -357,12 +358,25 @@ class Submitter:
 
     async def _wait(self, flight: Flight) -> Flight:
         """Until it is time to try again, to look, or something stirs; then look."""
+        if flight.state is State.RESERVED:
+            return await self._rest(flight)
         stirred = self._stirred
         with suppress(TimeoutError):
             async with asyncio.timeout(max(self._patience_s(flight), _TIMER_GRAIN_S)):
                 await stirred.wait()
         told_enough = flight.receipt is not None and self._view.live and not self._is_in_doubt(flight)
-        return flight if flight.state is State.RESERVED or told_enough else await self._look(flight)
+        return flight if told_enough else await self._look(flight)
+
+    async def _rest(self, flight: Flight) -> Flight:
+        """Until the next try is due, or the endpoints that could not be reached answer again."""
+        try:
+            async with asyncio.timeout(max(flight.resume_at - self._outside.clock.monotonic(), _TIMER_GRAIN_S)):
+                if not flight.attempts or flight.newest.fate is not Fate.UNSENT:
+                    await asyncio.Event().wait()
+                await self._outside.chain.recovered()
+        except TimeoutError:
+            return flight
+        return self._keep(advance(flight, Resumed(), self._outside.clock.monotonic()))
 
     def _is_in_doubt(self, flight: Flight) -> bool:
         """Whether blocks were taken back since the last look at it."""
@@ -370,8 +384,6 @@ class Submitter:
 
     def _patience_s(self, flight: Flight) -> float:
         now = self._outside.clock.monotonic()
-        if flight.state is State.RESERVED:
-            return flight.resume_at - now
         waited_s = now - flight.newest.since
         if self._view.live and flight.state is not State.UNCERTAIN:
             return _LIVE_LOOK_S

@@ -1,5 +1,6 @@
 """A chain in memory that behaves as a node with a Pyth contract does: mempool, blocks, receipts, refusals."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -63,6 +64,8 @@ class FakeChain:
     receipts: dict[bytes, Receipt] = field(default_factory=dict)
     mined: dict[bytes, tuple[int, Pending, dict[FeedId, Price]]] = field(default_factory=dict)
     """Nonce, transaction, and the prices before it."""
+    back: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when endpoints that could not be reached answer again."""
     requests: Counter[str] = field(default_factory=Counter)
 
     async def connect(self) -> int:
@@ -122,6 +125,9 @@ class FakeChain:
     async def mined_nonces(self) -> Sequence[int]:
         self.requests["mined_nonces"] += 1
         return self.told_nonces or (self.nonce,)
+
+    async def recovered(self) -> None:
+        await self.back.wait()
 
     async def follow(self, listener: ChainListener) -> None:  # noqa: ARG002
         return

@@ -41,6 +41,7 @@ class FakeJournal:
     opened: int = 0
     """How often that was tried."""
     is_open: bool = False
+    degraded: bool = False
 
     async def open(self) -> None:
         self.opened += 1

@@ -680,3 +680,27 @@ async def test_over_the_daily_budget_only_heartbeats_go_out(start: Start) -> Non
         await settle(5)
         assert bench.pushed() == []
         assert bench.network.status().pushes[Outcome.HELD_BY_BUDGET] == 1
+
+
+async def test_goes_on_as_soon_as_endpoints_are_back(start: Start) -> None:
+    async with start() as bench:
+        await quiet(bench)
+        bench.chain.refuse = [Transient("refused")] * 2
+        bench.publish(F1=110_000)
+        await settle(6)
+        bench.chain.back.set()
+        await settle(0.1)
+        assert bench.outcomes() == [Outcome.CONFIRMED]
+
+
+async def test_after_a_long_outage_the_backoff_ends_with_it(start: Start) -> None:
+    async with start() as bench:
+        await quiet(bench)
+        bench.chain.refuse = [Transient("refused")] * 8
+        for _ in range(80):
+            bench.publish(F1=110_000)
+            await settle(1)
+        assert bench.outcomes() == [Outcome.FAILED, Outcome.FAILED]
+        bench.chain.back.set()
+        await settle(0.1)
+        assert bench.outcomes()[-1] is Outcome.CONFIRMED
