@@ -1,25 +1,29 @@
 """From settings to a keeper that is ready to run: the one place where concrete parts meet."""
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Never
 
 from keeper.app.clock import SystemClock
 from keeper.app.log_events import LogEvents
 from keeper.app.runtime import Keeper
 from keeper.app.settings import Settings
 from keeper.app.spend_rules import fee_policy, spend_rules
+from keeper.domain.budget import DAY_S
 from keeper.domain.events import Event
 from keeper.domain.transaction import Rules
 from keeper.evm.chain import EvmChain
 from keeper.evm.rpc import RpcPool, transport
 from keeper.hermes.config import HermesConfig, Timing
 from keeper.hermes.source import HermesSource
-from keeper.journal.address import SqliteFile
+from keeper.journal.address import PostgresServer, SqliteFile
+from keeper.journal.journal import StoredJournal
+from keeper.journal.postgres import PostgresJournal
 from keeper.journal.sqlite import SqliteJournal
-from keeper.pipeline.journaling import DurableJournal, OnFailure
+from keeper.pipeline.journaling import DurableJournal, prune_hourly
 from keeper.pipeline.network import Network, NetworkConfig
 from keeper.pipeline.submitter import SubmitConfig
 from keeper.ports import Clock, Outside
@@ -58,8 +62,7 @@ async def assembled(settings: Settings, *, dry_run: bool = False) -> AsyncIterat
 
     pool = rpc_pool(settings, clock)
     account = signer(settings)
-    stored = SqliteJournal(SqliteFile(Path("keeper-journal.db")))
-    journal = DurableJournal(stored, on_failure=OnFailure.CONTINUE, clock=clock, emit=emit)
+    journal = DurableJournal(journal_of(settings), on_failure=settings.journal_on_failure, clock=clock, emit=emit)
     outside = Outside(
         chain=EvmChain(
             pool,
@@ -80,11 +83,23 @@ async def assembled(settings: Settings, *, dry_run: bool = False) -> AsyncIterat
     server = Server(keeper, metrics, host=settings.metrics_host, port=settings.metrics_port)
     try:
         await journal.open()
-        async with server:
+        pruning = prune_hourly(journal, retention_s=settings.journal_retention_days * DAY_S, clock=clock)
+        async with server, running(pruning, name="journal pruning"):
             yield Parts(keeper, server)
     finally:
         await pool.close()
         await journal.close()
+
+
+@asynccontextmanager
+async def running(work: Coroutine[None, None, Never], *, name: str) -> AsyncIterator[None]:
+    """Do something without end, beside the block."""
+    task = asyncio.create_task(work, name=name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def rpc_pool(settings: Settings, clock: Clock) -> RpcPool:
@@ -92,6 +107,15 @@ def rpc_pool(settings: Settings, clock: Clock) -> RpcPool:
     return RpcPool(
         [transport(endpoint.name, endpoint.url.get_secret_value()) for endpoint in settings.rpc_url], clock=clock
     )
+
+
+def journal_of(settings: Settings) -> StoredJournal:
+    """The journal; nothing is opened yet."""
+    match settings.journal:
+        case SqliteFile() as file:
+            return SqliteJournal(file, sync=settings.journal_sync)
+        case PostgresServer() as server:
+            return PostgresJournal(server)
 
 
 def hermes_config(settings: Settings) -> HermesConfig:

@@ -21,12 +21,12 @@ def outcome_of(flight: Flight) -> Outcome | None:
 
 
 def _outcome_on_chain(receipt: Receipt, mined: Attempt | None) -> Outcome:
-    if mined is not None and mined.plan is None:
-        return Outcome.CANCELLED
     if not receipt.succeeded:
         return Outcome.REVERTED
-    if mined is None or mined.plan is None:
+    if mined is None:
         return Outcome.CONFIRMED if receipt.writes else Outcome.NOTHING_NEWER
+    if mined.plan is None:
+        return Outcome.CANCELLED
     planned = set(mined.plan.feed_ids)
     return Outcome.CONFIRMED if any(write.feed_id in planned for write in receipt.writes) else Outcome.NOTHING_NEWER
 

@@ -72,6 +72,7 @@ async def test_tells_of_each_network() -> None:
             "reverted": 0,
             "dropped": 0,
             "superseded": 0,
+            "cancelled": 0,
             "unresolved": 0,
             "failed": 0,
             "held_by_budget": 0,
