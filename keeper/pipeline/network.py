@@ -8,6 +8,7 @@ chain ───▶ OnChainView ─────┘      (what is due, when Deboun
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Never
 
@@ -113,6 +114,9 @@ class Network:
         )
         self._news = asyncio.Event()
         self._unreached = asyncio.Event()
+        self._poll_anew = asyncio.Event()
+        self._paid: set[bytes] = set()
+        """Transactions whose cost is in the day's books and which a reorganisation may still undo."""
         self._forced: frozenset[FeedId] = frozenset()
         self._force_origin = ""
         self._force_until = 0.0
@@ -292,12 +296,16 @@ class Network:
         return None
 
     def _assess(self) -> None:
-        """How freely to spend decides which policies are in force."""
+        """How freely to spend decides which policies are in force, and how often the chain is read."""
+        before = self._governor.look_again_s
         self._governor.assess(self._clock.now())
+        if self._governor.look_again_s != before:
+            self._poll_anew.set()
         self._planner.policies = self._governor.policies
 
     def _push_ended(self, finished: PushFinished) -> None:
-        if finished.cost is not None:
+        if finished.cost is not None and finished.tx_hash is not None and finished.tx_hash not in self._paid:
+            self._paid.add(finished.tx_hash)
             self._governor.note(finished.cost.total, self._clock.now())
         self._backoff.note(finished.outcome, self._clock.monotonic())
         self._tell(finished)
@@ -317,7 +325,11 @@ class Network:
     async def _poll_forever(self) -> Never:
         """Repair the view now and then."""
         while True:
-            await asyncio.sleep(self._governor.look_again_s or self._config.poll_interval_s)
+            self._poll_anew.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._governor.look_again_s or self._config.poll_interval_s):
+                    await self._poll_anew.wait()
+                    continue
             try:
                 await self._read()
                 await self._view.learn_terms()
@@ -363,6 +375,7 @@ class Network:
             self._ledger.undo(event.push)
         elif isinstance(event, PushFinal):
             self._ledger.settled(event.push)
+            self._paid.discard(event.tx_hash)
         elif isinstance(event, PushHeld):
             self._ledger.note_held()
         self._outside.emit(event)

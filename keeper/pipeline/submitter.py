@@ -150,7 +150,7 @@ class Submitter:
         if flight.out:
             flight = await self._look(flight)
         while flight.state not in ENDED:
-            fresh = plan or replan()
+            fresh = None if flight.receipt else plan or replan()
             plan = None
             action = decide(flight, self._world(flight, wanted=fresh is not None), self._config.rules)
             flight = await self._act(action, flight, fresh)

@@ -704,3 +704,17 @@ async def test_after_a_long_outage_the_backoff_ends_with_it(start: Start) -> Non
         bench.chain.back.set()
         await settle(0.1)
         assert bench.outcomes()[-1] is Outcome.CONFIRMED
+
+
+async def test_an_empty_account_is_looked_at_often_until_it_is_topped_up(start: Start) -> None:
+    async with start() as bench:
+        await quiet(bench)
+        bench.chain.balance = 1
+        bench.publish(F1=110_000)
+        await settle(1)
+        assert bench.outcomes() == [Outcome.DROPPED]
+        bench.chain.balance = 10**18
+        for _ in range(40):
+            bench.publish(F1=110_000)
+            await settle(1)
+        assert bench.outcomes()[-1] is Outcome.CONFIRMED
