@@ -1,19 +1,23 @@
 """Loads the settings: gathers what is set where, checks all of it, and reports every mistake at once."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from keeper.app.aliases import aliases_in
 from keeper.app.endpoints import secrets_in
-from keeper.app.journal_settings import journal_secrets
+from keeper.app.journal_settings import DEFAULT_JOURNAL_URL, JournalAddress, journal_address, journal_secrets
 from keeper.app.layers import Layer, from_dotenv, from_environ, from_yaml, settled
+from keeper.app.lines import FeedNames
 from keeper.app.listening import port_problems
 from keeper.app.presets import PRESETS
 from keeper.app.problems import SettingsError, Wrong, explained
 from keeper.app.redaction import Redactor
 from keeper.app.settings import ADDRESSES, JOURNALS, NAMES, ONLY_IN_YAML, SECRETS, Settings
 from keeper.app.values import one, port, several
+from keeper.domain.units import FeedId
 
 _REQUIRED = (("private_key", "private_key_file"), ("price_feed_ids", "price_config_file", "feeds"))
 _ALTERNATIVES = (*_REQUIRED, ("hermes_api_key", "hermes_api_key_file"))
@@ -28,11 +32,7 @@ def load(
 
     A `.env` file need not exist, a config file must. Raises SettingsError with all that is wrong.
     """
-    layers = [from_environ(environ, NAMES - ONLY_IN_YAML)]
-    if dotenv is not None:
-        layers.append(from_dotenv(dotenv, NAMES - ONLY_IN_YAML))
-    if config_file is not None:
-        layers.append(from_yaml(config_file, NAMES))
+    layers = _layers(config_file, environ, dotenv)
     problems = [problem for layer in layers for problem in layer.problems]
     redactor = Redactor(secret for layer in layers for secret in _secrets(layer))
     layers = settled(layers, _ALTERNATIVES)
@@ -51,6 +51,44 @@ def load(
     if settings is None or problems:
         raise SettingsError(redactor.clean(problem) for problem in problems)
     return settings
+
+
+@dataclass(frozen=True, slots=True)
+class JournalPlace:
+    """What a reader of the journal needs to know."""
+
+    address: JournalAddress
+    aliases: Mapping[FeedId, str]
+
+    @property
+    def names(self) -> FeedNames:
+        """What to call feeds in tables."""
+        return FeedNames(self.aliases)
+
+
+def load_journal(*, config_file: Path | None, environ: Mapping[str, str], dotenv: Path | None) -> JournalPlace:
+    """Where the journal is, and what feeds are called; other settings may be missing. Raises SettingsError."""
+    layers = _layers(config_file, environ, dotenv)
+    problems = [problem for layer in layers for problem in layer.problems]
+    values = {name: value for layer in settled(layers, _ALTERNATIVES) for name, value in layer.values.items()}
+    name = "journal_url" if "journal_url" in values else "database_url"
+    address: JournalAddress | None = None
+    try:
+        address = journal_address(values.get(name, DEFAULT_JOURNAL_URL))
+    except Wrong as exc:
+        problems += [_told(layers, name, reason) for reason in exc.reasons]
+    if address is None or problems:
+        raise SettingsError(problems)
+    return JournalPlace(address, aliases_in(values))
+
+
+def _layers(config_file: Path | None, environ: Mapping[str, str], dotenv: Path | None) -> list[Layer]:
+    layers = [from_environ(environ, NAMES - ONLY_IN_YAML)]
+    if dotenv is not None:
+        layers.append(from_dotenv(dotenv, NAMES - ONLY_IN_YAML))
+    if config_file is not None:
+        layers.append(from_yaml(config_file, NAMES))
+    return layers
 
 
 def _clashes(layer: Layer) -> Iterator[str]:

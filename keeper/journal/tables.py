@@ -68,6 +68,19 @@ def _exact_sum(element: wei_sum, compiler: SQLCompiler, **options: Any) -> str: 
     return f"coalesce({function}({compiler.process(element.clauses, **options)}), 0)"
 
 
+class utc_day(GenericFunction[int]):  # noqa: N801 - as wei_sum
+    """Days from 1970 to a time, UTC."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(utc_day)
+def _whole_days(element: utc_day, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - as SQLAlchemy's
+    days = f"{compiler.process(element.clauses, **options)} / 86400"
+    return f"floor({days})::bigint" if compiler.dialect.name == "postgresql" else f"CAST({days} AS INTEGER)"
+
+
 class WeiSum:
     """The aggregate behind `wei_sum` on SQLite, whose own sum turns into a float."""
 

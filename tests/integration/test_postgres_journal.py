@@ -2,10 +2,12 @@
 
 import pytest
 
-from keeper.journal.address import PostgresServer, parse_journal_url
+from keeper.journal.address import PostgresServer, SqliteFile, parse_journal_url
+from keeper.journal.journal import StoredJournal
 from keeper.journal.postgres import PostgresJournal
 from tests.support.journal_contract import JournalContract, MakeJournal
 from tests.support.postgres import PostgresProcess
+from tests.support.reading_contract import ReadingContract
 
 
 @pytest.fixture
@@ -20,3 +22,13 @@ class TestPostgresJournal(JournalContract):
     @pytest.fixture
     def make(self, server: PostgresServer) -> MakeJournal:
         return lambda: PostgresJournal(server)
+
+
+class TestReadingPostgres(ReadingContract):
+    @pytest.fixture
+    def address(self, server: PostgresServer) -> SqliteFile | PostgresServer:
+        return server
+
+    def journal(self, address: SqliteFile | PostgresServer) -> StoredJournal:
+        assert isinstance(address, PostgresServer)
+        return PostgresJournal(address)

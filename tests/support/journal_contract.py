@@ -68,7 +68,7 @@ class JournalContract(ABC):
         assert await second.recover(ACCOUNT) == Recovered([], 1)
         await second.close()
 
-    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors])
     @given(flight=f.flights(), note=f.notes)
     async def test_gives_back_any_flight(self, journal: Journal, flight: Flight, note: Note) -> None:
         account = fresh_account()
@@ -76,7 +76,7 @@ class JournalContract(ABC):
         under_way = [] if flight.end is not None else [f.recovered(flight)]
         assert await journal.recover(account) == Recovered(under_way, flight.push)
 
-    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors])
     @given(flight=f.flights(), later=st.lists(st.tuples(f.notes, st.sampled_from(Fate)), min_size=1, max_size=3))
     async def test_the_last_record_of_a_flight_holds(
         self, journal: Journal, flight: Flight, later: list[tuple[Note, Fate]]
