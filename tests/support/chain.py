@@ -24,21 +24,35 @@ GWEI = 10**9
 SELECTOR = keccak(b"updatePriceFeeds(bytes[])")[:4]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Pending:
     """A transaction in the pool."""
 
     tx_hash: bytes
+    nonce: int
     fee_cap: int
     tip: int
     gas_limit: int
-    value: int
-    blobs: tuple[bytes, ...]
+    value: int = 0
+    blobs: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mined:
+    """A transaction in a block, and what undoes it."""
+
+    pending: Pending
+    block: int
+    cost: int
+    overwritten: Mapping[FeedId, Price | None]
 
 
 @dataclass
 class FakeChain:
-    """One account, one contract. Mines at once unless `automine` is off; then `mine` makes the next block."""
+    """One account, one contract. Mines at once unless `automine` is off; then `mine` makes the next block.
+
+    Transactions beyond a nonce gap wait in the pool, and so do those whose fee cap is below the base fee.
+    """
 
     automine: bool = True
     base_fee: int = GWEI
@@ -62,8 +76,11 @@ class FakeChain:
     nonce: int = 0
     pool: dict[int, Pending] = field(default_factory=dict)
     receipts: dict[bytes, Receipt] = field(default_factory=dict)
-    mined: dict[bytes, tuple[int, Pending, dict[FeedId, Price]]] = field(default_factory=dict)
-    """Nonce, transaction, and the prices before it."""
+    mined: list[Mined] = field(default_factory=list)
+    """In order."""
+    forks: int = 0
+    strangers: int = 0
+    """Transactions with our key that are not ours."""
     back: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when endpoints that could not be reached answer again."""
     requests: Counter[str] = field(default_factory=Counter)
@@ -139,59 +156,77 @@ class FakeChain:
         return self.requests
 
     def mine(self) -> None:
-        """The next block holds every pending transaction that follows the account's nonce."""
+        """The next block holds every pending transaction that follows the account's nonce and pays the base fee."""
         self.block += 1
-        while (pending := self.pool.pop(self.nonce, None)) is not None:
-            self.mined[pending.tx_hash] = (self.nonce, pending, dict(self.prices))
-            self.nonce += 1
-            self.receipts[pending.tx_hash] = self._execute(pending)
+        while (pending := self.pool.get(self.nonce)) is not None and pending.fee_cap >= self.base_fee:
+            del self.pool[self.nonce]
+            self._include(pending)
 
     def pass_blocks(self, count: int) -> None:
         """Blocks that leave the pool as it is."""
         self.block += count
 
-    def reorganise(self) -> None:
-        """The last block is taken back: its transactions are pending again, what they wrote is unwritten."""
-        for tx_hash, receipt in list(self.receipts.items()):
-            if receipt.block_number == self.block:
-                del self.receipts[tx_hash]
-                number, pending, before = self.mined[tx_hash]
-                self.pool[number] = pending
-                self.nonce = min(self.nonce, number)
-                self.prices = before
-        self.block += 1
+    def reorganise(self, depth: int = 1, *, forget: bool = False) -> None:
+        """Other blocks, which are empty, take the place of the last ones.
+
+        What they wrote is unwritten, and their transactions are pending again, unless the node forgets them.
+        """
+        self.forks += 1
+        while self.mined and self.mined[-1].block > self.block - depth:
+            undone = self.mined.pop()
+            del self.receipts[undone.pending.tx_hash]
+            self.nonce -= 1
+            self.balance += undone.cost
+            for feed_id, price in undone.overwritten.items():
+                self._restore(feed_id, price)
+            if not forget:
+                self.pool.setdefault(undone.pending.nonce, undone.pending)
 
     def use_nonce(self) -> None:
         """A stranger with the same key gets a transaction mined."""
         self.pool.pop(self.nonce, None)
-        self.nonce += 1
         self.block += 1
+        self._include(self._strangers(self.nonce, 2 * self.base_fee))
+
+    def occupy_nonce(self, nonce: int, fee_cap: int) -> None:
+        """A stranger with the same key has a transaction pending."""
+        self.pool[nonce] = self._strangers(nonce, fee_cap)
 
     def drop_pool(self) -> None:
         """The node forgets all pending transactions."""
         self.pool.clear()
 
+    def _strangers(self, nonce: int, fee_cap: int) -> Pending:
+        self.strangers += 1
+        tx_hash = keccak(b"stranger" + self.strangers.to_bytes(8, "big"))
+        return Pending(tx_hash, nonce, fee_cap, tip=min(fee_cap, GWEI), gas_limit=21_000)
+
     def _accept(self, signed: SignedTransaction) -> None:
-        _, nonce, tip, fee_cap, gas_limit, _, value, data = rlp.decode(signed.raw[1:])[:8]
-        number = int.from_bytes(nonce, "big")
-        pending = Pending(
-            tx_hash=signed.hash,
-            fee_cap=int.from_bytes(fee_cap, "big"),
-            tip=int.from_bytes(tip, "big"),
-            gas_limit=int.from_bytes(gas_limit, "big"),
-            value=int.from_bytes(value, "big"),
-            blobs=abi_decode(["bytes[]"], data[4:])[0] if data else (),
-        )
-        if number < self.nonce:
+        pending = decode(signed)
+        if pending.nonce < self.nonce:
             raise SendRefused(Refusal.NONCE_TOO_LOW, "nonce too low")
+        known = self.pool.get(pending.nonce)
+        if known is not None and known.tx_hash == signed.hash:
+            return
         if pending.fee_cap < self.base_fee:
             raise SendRefused(Refusal.UNDERPRICED, "max fee per gas less than block base fee")
         if pending.gas_limit * pending.fee_cap + pending.value > self.balance:
             raise SendRefused(Refusal.INSUFFICIENT_FUNDS, "insufficient funds for gas * price + value")
-        known = self.pool.get(number)
-        if known is not None and known.tx_hash != signed.hash and not _outbids(pending, known):
+        if known is not None and not _outbids(pending, known):
             raise SendRefused(Refusal.REPLACEMENT_UNDERPRICED, "replacement transaction underpriced")
-        self.pool[number] = pending
+        self.pool[pending.nonce] = pending
+
+    def _include(self, pending: Pending) -> None:
+        balance, overwritten = self.balance, {feed_id: self.prices.get(feed_id) for feed_id in _feeds(pending)}
+        self.nonce += 1
+        self.receipts[pending.tx_hash] = self._execute(pending)
+        self.mined.append(Mined(pending, self.block, balance - self.balance, overwritten))
+
+    def _restore(self, feed_id: FeedId, price: Price | None) -> None:
+        if price is None:
+            self.prices.pop(feed_id, None)
+        else:
+            self.prices[feed_id] = price
 
     def _execute(self, pending: Pending) -> Receipt:
         updates = [accumulator.decode(blob) for blob in pending.blobs]
@@ -200,7 +235,7 @@ class FakeChain:
         signatures = updates[0].signature_count if updates else 1
         gas = model(PushShape(len(messages), first_writes, len(updates), signatures)) if updates else Gas(21_000)
         paid = pending.value >= self.fee_per_message * len(messages)
-        succeeded = paid and not self.reverting and gas <= pending.gas_limit
+        succeeded = not updates or (paid and not self.reverting and gas <= pending.gas_limit)
         gas_price = Wei(min(pending.fee_cap, self.base_fee + pending.tip))
         writes = tuple(
             self._write(feed_id, price) for feed_id, price in messages if succeeded and self._newer(feed_id, price)
@@ -210,7 +245,7 @@ class FakeChain:
         return Receipt(
             tx_hash=pending.tx_hash,
             block_number=self.block,
-            block_hash=keccak(self.block.to_bytes(8, "big")),
+            block_hash=self.block_hash(self.block),
             succeeded=succeeded,
             gas_used=used,
             effective_gas_price=gas_price,
@@ -218,12 +253,34 @@ class FakeChain:
             writes=writes,
         )
 
+    def block_hash(self, number: int) -> bytes:
+        """Of a block that is mined now: another one after a reorganisation."""
+        return keccak(number.to_bytes(8, "big") + self.forks.to_bytes(8, "big"))
+
     def _newer(self, feed_id: FeedId, price: Price) -> bool:
         return feed_id not in self.prices or price.publish_time > self.prices[feed_id].publish_time
 
     def _write(self, feed_id: FeedId, price: Price) -> FeedWrite:
         self.prices[feed_id] = price
         return FeedWrite(feed_id, price.publish_time, price.price, price.conf)
+
+
+def decode(signed: SignedTransaction) -> Pending:
+    """The transaction in these bytes."""
+    _, nonce, tip, fee_cap, gas_limit, _, value, data = rlp.decode(signed.raw[1:])[:8]
+    return Pending(
+        tx_hash=signed.hash,
+        nonce=int.from_bytes(nonce, "big"),
+        fee_cap=int.from_bytes(fee_cap, "big"),
+        tip=int.from_bytes(tip, "big"),
+        gas_limit=int.from_bytes(gas_limit, "big"),
+        value=int.from_bytes(value, "big"),
+        blobs=tuple(abi_decode(["bytes[]"], data[4:])[0]) if data else (),
+    )
+
+
+def _feeds(pending: Pending) -> set[FeedId]:
+    return {feed_id for blob in pending.blobs for feed_id in accumulator.decode(blob).prices}
 
 
 def _outbids(new: Pending, old: Pending) -> bool:
