@@ -16,7 +16,7 @@ from keeper.lab.anvil import DEV_PRIVATE_KEY, Anvil
 from keeper.signing.raw_key import RawKeySigner
 from tests.support.clock import LoopClock
 from tests.support.node import Node
-from tests.support.proxy import CuttingProxy
+from tests.support.proxy import FaultyProxy
 from tests.support.scripted_node import Fault, ScriptedNode
 from tests.support.served_node import KEY, ServedNode
 from tests.support.waiting import wait_until
@@ -122,7 +122,7 @@ async def test_no_message_holds_the_key_of_a_url(server: ServedNode, ill: Script
 
 async def test_a_broadcast_whose_answer_is_lost_is_uncertain_and_known_when_sent_again(anvil: Anvil) -> None:
     signed = await signed_transfer(0)
-    async with Node(anvil.url) as node, CuttingProxy(anvil.port) as proxy, chain_over(cut=proxy.url) as chain:
+    async with Node(anvil.url) as node, FaultyProxy(anvil.port) as proxy, chain_over(cut=proxy.url) as chain:
         await node.request("evm_setAutomine", False)
         await chain.connect()
         proxy.cuts_left = 2
@@ -136,7 +136,7 @@ async def test_a_broadcast_whose_answer_is_lost_is_uncertain_and_known_when_sent
 async def test_a_transaction_that_landed_without_an_answer_is_not_told_as_refused(anvil: Anvil) -> None:
     """The node takes the bytes and mines them; asked once more it may find their nonce too low."""
     signed = await signed_transfer(0)
-    async with CuttingProxy(anvil.port) as proxy, chain_over(cut=proxy.url) as chain:
+    async with FaultyProxy(anvil.port) as proxy, chain_over(cut=proxy.url) as chain:
         await chain.connect()
         proxy.cuts_left = 1
         with suppress(Uncertain):

@@ -1,44 +1,82 @@
-"""A TCP proxy that delivers what clients send and, when told to, swallows the answer and cuts the connection."""
+"""A TCP proxy in front of a port of loopback: it refuses, swallows, cuts and falls silent as it is told."""
 
 import asyncio
 from types import TracebackType
 from typing import Self
 
 _CHUNK = 2**16
+_HOST = "127.0.0.1"
 
 
-class CuttingProxy:
-    """In front of a port of loopback, inside an `async with`."""
+class FaultyProxy:
+    """Inside an `async with`; may be stopped and started again at the same port."""
 
     def __init__(self, port: int) -> None:
         self._upstream_port = port
+        self._port = 0
+        self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._audible = asyncio.Event()
+        self._audible.set()
         self.cuts_left = 0
-        """So many answers are swallowed."""
+        """So many answers are swallowed, and their connections cut."""
 
     @property
     def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        """JSON-RPC over HTTP."""
+        return f"http://{_HOST}:{self._port}"
+
+    @property
+    def ws_url(self) -> str:
+        """JSON-RPC over WebSocket."""
+        return f"ws://{_HOST}:{self._port}"
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._tasks)
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        await self.start()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.close()
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listen."""
+        self._server = await asyncio.start_server(self._serve, _HOST, self._port)
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Refuse connections, and cut those that are open."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        await self.cut()
+
+    async def cut(self) -> None:
+        """End all open connections."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def fall_silent(self) -> None:
+        """Let connect, keep connections open, and pass nothing on any more: neither there nor back."""
+        self._audible.clear()
+
+    def speak_again(self) -> None:
+        """Pass on what comes, and what came meanwhile."""
+        self._audible.set()
 
     async def _serve(self, client_reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        upstream_reader, upstream = await asyncio.open_connection("127.0.0.1", self._upstream_port)
+        upstream_reader, upstream = await asyncio.open_connection(_HOST, self._upstream_port)
         pumps = [
             asyncio.create_task(self._pump(client_reader, upstream), name="proxy to upstream"),
             asyncio.create_task(self._pump(upstream_reader, client, answers=True), name="proxy to client"),
@@ -53,6 +91,7 @@ class CuttingProxy:
 
     async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, answers: bool = False) -> None:
         while chunk := await source.read(_CHUNK):
+            await self._audible.wait()
             if answers and self.cuts_left:
                 self.cuts_left -= 1
                 return
