@@ -47,7 +47,7 @@ class FaultyProxy:
 
     async def start(self) -> None:
         """Listen."""
-        self._server = await asyncio.start_server(self._serve, _HOST, self._port)
+        self._server = await asyncio.start_server(self._accept, _HOST, self._port)
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -71,11 +71,12 @@ class FaultyProxy:
         """Pass on what comes, and what came meanwhile."""
         self._audible.set()
 
-    async def _serve(self, client_reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def _accept(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, client), name="proxy connection")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, client_reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         upstream_reader, upstream = await asyncio.open_connection(_HOST, self._upstream_port)
         pumps = [
             asyncio.create_task(self._pump(client_reader, upstream), name="proxy to upstream"),
