@@ -1,5 +1,6 @@
 """Metrics that are values of the state: rendered from one snapshot, so that they agree with each other and /status."""
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -224,6 +225,7 @@ async def state_families(status: KeeperStatus) -> list[Family]:
     )
     return [
         Family("keeper_build_info", "gauge", "The version.", [(labels(version=status.version), 1)]),
+        Family("keeper_tasks", "gauge", "Tasks of the event loop.", [("", len(asyncio.all_tasks()))]),
         Family("keeper_network_info", "gauge", "Chain, contract and account.", map(_network_info, status.networks)),
         *(measure.family(sources, now) for measure in SOURCE_MEASURES),
         *(breakdown.family(sources) for breakdown in SOURCE_BREAKDOWNS),

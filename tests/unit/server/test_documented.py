@@ -62,9 +62,9 @@ def documented() -> dict[str, tuple[str, frozenset[str]]]:
 
 def _rows() -> Iterator[tuple[str, tuple[str, frozenset[str]]]]:
     table = DOCUMENT.partition("## /metrics")[2]
-    for names, kind, labels in re.findall(r"^\| (`[^|]+`) \| (\w+) \| ([^|]+) \|", table, re.MULTILINE):
+    for names, kind, labels in re.findall(r"^\| (`[^|]+`) \| (\w+) \|([^|]*)\|", table, re.MULTILINE):
         for name in re.findall(r"`(\w+)`", names):
-            yield name, (kind, frozenset(labels.split(", ")))
+            yield name, (kind, frozenset(re.findall(r"\w+", labels)))
 
 
 async def test_lists_every_metric_with_its_type_and_labels() -> None:
