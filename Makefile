@@ -5,7 +5,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --no-header --no-annotate
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help all fmt lint types layers test bench contracts contracts-check lock
+.PHONY: help all fmt lint types layers test bench soak contracts contracts-check lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test: ## all tests
 
 bench: $(BIN)/uv ## latency, requests, gas: the tables
 	$(BIN)/python -m bench
+
+soak: $(BIN)/uv ## a keeper under random faults, for SECONDS (60) from SEED (1), and a verdict
+	$(BIN)/python -m bench.soak --seconds $(or $(SECONDS),60) --seed $(or $(SEED),1)
 
 contracts: ## compile the devnet's contract (needs npm)
 	cd contracts && npm ci --no-audit --no-fund && node build.mjs

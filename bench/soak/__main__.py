@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 from random import Random
 from time import monotonic
@@ -25,9 +26,10 @@ def main() -> int:
     args = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="keeper-soak-"))
     try:
-        rows = asyncio.run(soak(folder, seconds=args.seconds, seed=args.seed))
+        met, rows = asyncio.run(soak(folder, seconds=args.seconds, seed=args.seed))
     except KeeperError as exc:
         sys.exit(f"soak: {exc}; the keeper's log and journal are in {folder}")
+    print(table(("Fault", "Times"), sorted(met.items())), end="\n\n")
     print(table(("Soak", f"{args.seconds:g} s, seed {args.seed}", ""), [_shown(row) for row in rows]))
     failed = [row.question for row in rows if not row.passed]
     if failed:
@@ -39,8 +41,8 @@ def _shown(row: Row) -> tuple[str, str, str]:
     return row.question, row.answer, "ok" if row.passed else "FAILED"
 
 
-async def soak(folder: Path, *, seconds: float, seed: int) -> list[Row]:
-    """The rows of the verdict."""
+async def soak(folder: Path, *, seconds: float, seed: int) -> tuple[Counter[str], list[Row]]:
+    """The faults by kind, and the rows of the verdict."""
     chance = Random(seed)
     async with world(folder, chance) as around:
         if await _rest(around) is None:
@@ -50,7 +52,7 @@ async def soak(folder: Path, *, seconds: float, seed: int) -> list[Row]:
         met = await rage(around, chance, seconds)
         await around.move_prices(on=False)
         rested_s = await _rest(around)
-        return await verdict(around, met, before=before, rested_s=rested_s)
+        return met, await verdict(around, met=met, before=before, rested_s=rested_s)
 
 
 async def _rest(around: World) -> float | None:

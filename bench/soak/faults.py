@@ -177,8 +177,8 @@ async def _impoverish(world: World, chance: Random) -> None:
     await _stay(chance)
     await _set_funds(world, lambda held: held - taken)
     until = await world.head() + CONFIRMATIONS + 1
-    while (head := await world.head()) < until:
-        await asyncio.sleep((until - head) * BLOCK_TIME_S)
+    while await world.head() < until:  # noqa: ASYNC110  nor for this
+        await asyncio.sleep(BLOCK_TIME_S / 4)
 
 
 async def _set_funds(world: World, change: Callable[[int], int]) -> int:
