@@ -119,10 +119,13 @@ class Submitter:
         left = await self._outside.journal.recover(self._account)
         self.nonces.restart_at(mined)
         self._flights.clear()
-        flights = [recovered(flight) for flight in left.flights]
+        now = self._outside.clock.monotonic()
+        flights = [recovered(flight, now, self._view.head) for flight in left.flights]
         for flight in flights:
             self.nonces.skip_to(flight.nonce + 1)
             self._keep(flight)
+            if flight.out and flight.receipt is None and flight.newest.plan is not None:
+                self._view.expect(flight.nonce, flight.newest.plan.prices)
         return Recovered(flights, left.last_push)
 
     async def spent_since(self, at: float) -> Wei:
@@ -283,12 +286,15 @@ class Submitter:
         return await self._stumble(flight, text, attempt, fate=Fate.REFUSED, at_once=True)
 
     async def _misnumbered(self, flight: Flight, attempt: Attempt, text: str) -> Flight:
-        """A node says that the nonce is not the next one: believe it only where the chain agrees."""
-        if flight.out:
+        """A node says that the nonce is not the next one: believe it only where the chain agrees.
+
+        The refused bytes themselves may have used it, where something on their way has handed them over twice.
+        """
+        mined = await self._outside.chain.mined_nonces()
+        if flight.out or min(mined) > flight.nonce:
             flight = await self._look(flight)
             if flight.receipt is not None:
                 return flight
-        mined = await self._outside.chain.mined_nonces()
         alone = self.in_flight == 1
         if min(mined) > flight.nonce:
             return await self._used_by_a_stranger(flight, min(mined), alone=alone)
@@ -340,6 +346,7 @@ class Submitter:
             resume_at=self._outside.clock.monotonic() + delay_s,
             tx_hash=attempt.signed.hash if attempt else None,
             fate=fate,
+            block=self._view.head,
             hopeless=hopeless,
             doubted=doubted,
         )
