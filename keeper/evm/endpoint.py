@@ -13,6 +13,7 @@ from keeper.evm.health import Health
 from keeper.evm.inbox import Inbox, Listening
 from keeper.evm.ledger import Ledger
 from keeper.evm.probing import Prober
+from keeper.evm.progress import Progress
 from keeper.evm.shapes import newest_block
 from keeper.evm.transport import Transport
 from keeper.evm.wire import Call, Response, quantity
@@ -27,12 +28,6 @@ _WRONG_CHAIN_PAUSE_S = 30.0
 _LAGGING_PAUSE_S = 2.0
 _SLOW_S = 1.0
 _TIMES_SLOWER = 4
-_STALLED_BLOCK_TIMES = 3
-"""After so long without a new block others are asked for theirs; within these bounds."""
-_STALLED_AT_LEAST_S = 3.0
-_STALLED_AT_MOST_S = 60.0
-_STALLED_S = 10.0
-"""The same while the time between blocks is not known."""
 
 
 class Rank(NamedTuple):
@@ -58,8 +53,7 @@ class Endpoint:
         news: Callable[[], None],
     ) -> None:
         self.health = Health()
-        self.lag_blocks = 0
-        """How many blocks it was behind others when it told its newest."""
+        self.progress = Progress(transport.name, frontier=frontier, lag_limit=lag_limit)
         self.chain_id: int | None = None
         """None until it has said so."""
         self._transport = transport
@@ -67,16 +61,12 @@ class Endpoint:
         self._ledger = ledger
         self._books = AccountedTransport(transport, clock=clock, ledger=ledger)
         self._frontier = frontier
-        self._lag_limit = lag_limit
         self._news = news
         self._verified = 0
         """The connection over which it told its chain."""
         self._suspected = False
         self._reconnect_in_s: float | None = None
         """Set while a connection that was lost is to be opened again."""
-        self._block = -1
-        self._block_since = 0.0
-        self._stalled = False
         self._prober = Prober(f"rpc {self.name} probe", pause_s=self._probe_pause_s, probe=self._probe_quietly)
         transport.when_lost(self._lost)
 
@@ -96,7 +86,7 @@ class Endpoint:
             return EndpointState.RESTING
         if self.throttled_s:
             return EndpointState.THROTTLED
-        if self.lagging:
+        if self.progress.lagging:
             return EndpointState.LAGGING
         return EndpointState.HALF_OPEN if self.health.on_trial else EndpointState.HEALTHY
 
@@ -111,9 +101,14 @@ class Endpoint:
         return self.health.throttled_s(self._clock.monotonic())
 
     @property
-    def lagging(self) -> bool:
-        """Whether it is too many blocks behind others."""
-        return self.lag_blocks >= self._lag_limit
+    def blameless(self) -> bool:
+        """Whether nothing at all speaks against it; quick to tell, which is most of the time."""
+        return (
+            self.health.spotless
+            and (self.health.latency_s or 0.0) <= _SLOW_S
+            and not self.progress.lagging
+            and not self.serves_another
+        )
 
     def rank(self, quickest_s: float) -> Rank:
         """How good it is to ask, where the quickest endpoint takes so long."""
@@ -121,7 +116,7 @@ class Endpoint:
         latency_s = health.latency_s or 0.0
         return Rank(
             down=health.down,
-            lagging=self.lagging,
+            lagging=self.progress.lagging,
             flaky=health.flaky(self._clock.monotonic()),
             slow=latency_s > max(_SLOW_S, _TIMES_SLOWER * quickest_s),
         )
@@ -129,7 +124,7 @@ class Endpoint:
     @property
     def suspicious(self) -> bool:
         """Whether it answers as one in trouble does: slowly, or for long with the same newest block."""
-        return self._stalled or (self.health.latency_s or 0.0) > _SLOW_S
+        return self.progress.stalled or (self.health.latency_s or 0.0) > _SLOW_S
 
     # Requests
 
@@ -154,7 +149,8 @@ class Endpoint:
 
     async def listen(self, *, timeout_s: float) -> Inbox:
         """Where notifications of subscriptions go that are made from now on; raises Transient."""
-        await self.verify(timeout_s=timeout_s)
+        if not self.verified:
+            await self.probe(timeout_s=timeout_s)
         if self.serves_another or not isinstance(self._transport, Listening):
             raise Transient("it serves another chain")
         try:
@@ -167,10 +163,10 @@ class Endpoint:
         """So many notifications came."""
         self._ledger.notified(self.name, count)
 
-    async def verify(self, *, timeout_s: float) -> None:
-        """Ask which chain it serves, unless it told so over this very connection; raises Transient."""
-        if not self._verified or self._verified != self._transport.connection:
-            await self.probe(timeout_s=timeout_s)
+    @property
+    def verified(self) -> bool:
+        """Whether it told over this very connection which chain it serves."""
+        return self._verified != 0 and self._verified == self._transport.connection
 
     async def probe(self, *, timeout_s: float) -> None:
         """Ask for its chain and its newest block; raises Transient."""
@@ -195,25 +191,15 @@ class Endpoint:
 
     def saw_block(self, block: int) -> None:
         """It told its newest block."""
-        now = self._clock.monotonic()
         assert self.chain_id is not None, "nothing is asked before the chain"
-        self.lag_blocks = self._frontier.report(self.name, self.chain_id, block, now)
-        if block != self._block:
-            self._block, self._block_since = block, now
-        self._stalled = now - self._block_since >= self._patience_s()
-        if self.lagging:
+        self.progress.told(self.chain_id, block, self._clock.monotonic())
+        if self.progress.lagging:
             self._prober.wake()
 
     async def close(self) -> None:
         """Let go of the connection."""
         await self._prober.close()
         await self._transport.close()
-
-    def _patience_s(self) -> float:
-        block_time_s = self._frontier.block_time_s
-        if block_time_s is None:
-            return _STALLED_S
-        return min(max(_STALLED_BLOCK_TIMES * block_time_s, _STALLED_AT_LEAST_S), _STALLED_AT_MOST_S)
 
     def _probe_pause_s(self) -> float | None:
         """How long to wait before the next probe; None while there is no reason for one."""
@@ -226,7 +212,7 @@ class Endpoint:
             return max(self.health.probe_pause_s(now), self.throttled_s)
         if self._reconnect_in_s is not None:
             return self._reconnect_in_s
-        return _LAGGING_PAUSE_S if self.lagging else None
+        return _LAGGING_PAUSE_S if self.progress.lagging else None
 
     async def _probe_quietly(self) -> None:
         timeout_s = PROBE_TIMEOUT_S

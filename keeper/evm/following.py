@@ -125,7 +125,7 @@ class Session:
         self._deadline = self._roster.clock.monotonic() + patience_s
 
     def _leave_if_behind(self) -> None:
-        if self._endpoint.lagging and self._roster.listening()[0] is not self._endpoint:
+        if self._endpoint.progress.lagging and self._roster.listening()[0] is not self._endpoint:
             raise Transient("it is behind another endpoint")
 
     async def _ask(self, calls: Sequence[Call]) -> list[Response]:

@@ -48,6 +48,11 @@ class Health:
         """Whether it failed and has answered nothing since."""
         return self._down_since is not None
 
+    @property
+    def spotless(self) -> bool:
+        """Whether nothing is held against it: a quick no is not final."""
+        return self._down_since is None and self._free_at == 0.0 and self._failures <= _FLAKY
+
     def throttled_s(self, now: float) -> float:
         """For how long it asked to be left alone; 0 if it did not."""
         return max(self._free_at - now, 0.0)
@@ -70,6 +75,7 @@ class Health:
         self._well(took_s)
         self.on_trial = False
         self._relapses = 0
+        self._free_at = 0.0
         if self._failures or not sound:
             self._count(now, failed=not sound)
 

@@ -62,6 +62,8 @@ class Roster:
 
         Those that are down come last. Raises Fatal or Throttled where there are none.
         """
+        if all(endpoint.blameless for endpoint in self._endpoints):
+            return self._endpoints.copy()
         on_chain = [endpoint for endpoint in self._endpoints if not endpoint.serves_another]
         if not on_chain:
             raise Fatal(f"no RPC endpoint serves chain {self.frontier.chain_id}: {self._problems()}; check RPC_URL")
@@ -69,8 +71,6 @@ class Roster:
         if not free:
             rest_s = min(endpoint.throttled_s for endpoint in on_chain)
             raise Throttled(f"every RPC endpoint asks to slow down, for {rest_s:.1f} s", retry_after_s=rest_s)
-        if len(free) == 1:
-            return free
         quickest_s = min((each.health.latency_s for each in free if each.health.latency_s is not None), default=0.0)
         return sorted(free, key=lambda endpoint: endpoint.rank(quickest_s))
 
@@ -123,7 +123,7 @@ class Roster:
             state=state,
             detail=self._detail(endpoint, state),
             latency_s=endpoint.health.latency_s,
-            lag_blocks=endpoint.lag_blocks,
+            lag_blocks=endpoint.progress.lag_blocks,
             request_times=self._ledger.times(endpoint.name),
             notifications=self._ledger.notifications(endpoint.name),
         )
@@ -132,7 +132,7 @@ class Roster:
         if state is EndpointState.WRONG_CHAIN:
             return f"it serves chain {endpoint.chain_id}, not {self.frontier.chain_id}: it is not used"
         if state is EndpointState.LAGGING:
-            return f"it is {endpoint.lag_blocks} blocks behind others"
+            return f"it is {endpoint.progress.lag_blocks} blocks behind others"
         return endpoint.health.problem
 
     def _problems(self) -> str:

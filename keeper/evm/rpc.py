@@ -157,7 +157,8 @@ class RpcPool:
         while waiting:
             endpoint = waiting.popleft()
             try:
-                await self._verify(endpoint, timeout_s)
+                if not endpoint.verified:
+                    await self._verify(endpoint, timeout_s)
                 if endpoint.serves_another:
                     continue
                 responses = await endpoint.ask(calls, timeout_s=timeout_s)
@@ -179,7 +180,7 @@ class RpcPool:
     async def _verify(self, endpoint: Endpoint, timeout_s: float) -> None:
         """Make sure which chain the endpoint serves; the first that says so decides where none was given."""
         try:
-            await endpoint.verify(timeout_s=timeout_s)
+            await endpoint.probe(timeout_s=timeout_s)
         except Uncertain as exc:
             raise Transient(str(exc)) from exc  # nothing that matters has been sent so far
         if self.roster.frontier.chain_id is None:

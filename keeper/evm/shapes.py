@@ -83,13 +83,13 @@ def head_of(header: Header) -> Head:
 
 def newest_block(call: Call, response: Response) -> int | None:
     """The number of the newest block, where the response tells it."""
-    match call:
-        case Call("eth_blockNumber"):
-            told = response.result
-        case Call("eth_getBlockByNumber", ("latest", *_)) if isinstance(response.result, dict):
-            told = response.result.get("number")
-        case _:
-            return None
+    told: object = None
+    if call.method == "eth_blockNumber":
+        told = response.result
+    elif call.method == "eth_getBlockByNumber" and call.params[:1] == ("latest",) and isinstance(response.result, dict):
+        told = response.result.get("number")
+    if told is None:
+        return None
     try:
         return quantity(told)
     except Transient:
