@@ -245,6 +245,8 @@ class Stumbled:
     """The attempt that no node took; None where it did not come so far."""
     fate: Fate = Fate.UNSENT
     """What became of it: REFUSED, OUTBID or UNSENT."""
+    block: int = 0
+    """The newest one known."""
     hopeless: bool = False
     doubted: bool = False
 
@@ -295,7 +297,7 @@ def advance(flight: Flight, fact: Fact, now: float) -> Flight:
         case Unanswered(tx_hash, block):
             return _sent(flight, tx_hash, Fate.DOUBTFUL, now, block)
         case Stumbled():
-            changed = _change(flight, fact.tx_hash, lambda attempt: _refused(attempt, fact.fate))
+            changed = _change(flight, fact.tx_hash, lambda attempt: _refused(attempt, fact, now))
             return replace(
                 changed,
                 retries=flight.retries + 1,
@@ -319,11 +321,11 @@ def advance(flight: Flight, fact: Fact, now: float) -> Flight:
             assert_never(fact)
 
 
-def recovered(flight: Flight) -> Flight:
-    """A flight of an earlier process: whatever may have left it is in doubt, and nobody knows for how long."""
+def recovered(flight: Flight, now: float, block: int) -> Flight:
+    """A flight of an earlier process: whatever may have left it is in doubt, and is handed over anew; late from now."""
     may_have_left = {Fate.SIGNED, Fate.HELD, Fate.DOUBTFUL}
     attempts = (
-        replace(each, fate=Fate.DOUBTFUL, sent_at=float("-inf"), since=0.0, since_block=0)
+        replace(each, fate=Fate.DOUBTFUL, sent_at=float("-inf"), since=now, since_block=block)
         if each.fate in may_have_left
         else each
         for each in flight.attempts
@@ -466,9 +468,13 @@ def _sent(flight: Flight, tx_hash: bytes, fate: Fate, now: float, block: int) ->
     return _change(flight, tx_hash, sent)
 
 
-def _refused(attempt: Attempt, fate: Fate) -> Attempt:
-    """A refusal takes nothing back: an earlier hand-over may have reached a node."""
-    return attempt if attempt.fate in {Fate.HELD, Fate.DOUBTFUL} else replace(attempt, fate=fate)
+def _refused(attempt: Attempt, fact: Stumbled, now: float) -> Attempt:
+    """A refusal takes nothing back: an earlier hand-over may have reached a node. It counts as one itself."""
+    if attempt.fate not in {Fate.HELD, Fate.DOUBTFUL}:
+        return replace(attempt, fate=fact.fate)
+    if fact.fate is Fate.UNSENT:
+        return attempt
+    return replace(attempt, sent_at=now, since=now, since_block=fact.block)
 
 
 def _put_back(attempt: Attempt, now: float, block: int) -> Attempt:
