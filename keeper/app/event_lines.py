@@ -13,6 +13,7 @@ from keeper.domain.events import (
     ChainRead,
     ChainReadFailed,
     Event,
+    FailingRepeatedly,
     FeeCapReached,
     ForceRequested,
     JournalFailed,
@@ -67,6 +68,8 @@ def level_of(event: Event) -> int:
             level = logging.WARNING
         case SpendModeChanged() | BudgetNearlySpent() | BalanceLow() | PushHeld():
             level = spending_level(event)
+        case FailingRepeatedly():
+            level = logging.CRITICAL
         case JournalFailed() | JournalRecovered():
             level = journal_level(event)
         case PushFinished():
@@ -81,7 +84,7 @@ def line_of(event: Event, names: FeedNames, reasons: Mapping[FeedId, Reason]) ->
     match event:
         case SourceConnected() | SourceLost() | SourcePolling() | SourceProblem():
             return _source_line(event)
-        case ChainRead() | ChainReadFailed() | ForceRequested() | NothingToPush():
+        case ChainRead() | ChainReadFailed() | ForceRequested() | NothingToPush() | FailingRepeatedly():
             return _network_line(event)
         case PushPlanned() | PushSent() | PushRetried() | PushOrphaned() | PushFinal() | FeeCapReached():
             return _step_line(event, names)
@@ -113,7 +116,9 @@ def _source_line(event: SourceConnected | SourceLost | SourcePolling | SourcePro
             assert_never(event)
 
 
-def _network_line(event: ChainRead | ChainReadFailed | ForceRequested | NothingToPush) -> Line:
+def _network_line(
+    event: ChainRead | ChainReadFailed | ForceRequested | NothingToPush | FailingRepeatedly,
+) -> Line:
     network = {"network": event.network}
     match event:
         case ChainRead():
@@ -129,6 +134,9 @@ def _network_line(event: ChainRead | ChainReadFailed | ForceRequested | NothingT
         case NothingToPush(origin=origin):
             text = f"{event.network}: nothing is newer than on chain, asked for by {origin}"
             return Line("nothing_to_push", text, network | {"origin": origin})
+        case FailingRepeatedly(failures=failures, cause=cause):
+            text = f"{event.network} has failed {failures} times in a row, the last time because: {cause}"
+            return Line("failing_repeatedly", text, network | {"failures": failures, "cause": cause})
         case _:
             assert_never(event)
 

@@ -193,6 +193,16 @@ class JournalRecovered:
 
 
 @dataclass(frozen=True, slots=True)
+class FailingRepeatedly:
+    """So many pushes failed in a row that it is no bad luck; told once, until one does not fail."""
+
+    network: str
+    failures: int
+    cause: str
+    """Of the last one."""
+
+
+@dataclass(frozen=True, slots=True)
 class PushOrphaned:
     """A reorganisation took back the block with a push: what was told of its end holds no more, it is in flight."""
 
@@ -238,6 +248,7 @@ Event: TypeAlias = (
     | PushHeld
     | JournalFailed
     | JournalRecovered
+    | FailingRepeatedly
     | PushOrphaned
     | PushFinal
     | FeeCapReached

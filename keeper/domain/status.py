@@ -12,6 +12,10 @@ from keeper.domain.transaction import Outcome
 from keeper.domain.units import FeedId, Wei
 
 
+MAX_CONSECUTIVE_FAILURES = 5
+"""From this many failed pushes in a row on it is no bad luck."""
+
+
 class SourceState(StrEnum):
     """How a price source is doing."""
 

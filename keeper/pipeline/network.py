@@ -20,6 +20,7 @@ from keeper.domain.events import (
     ChainRead,
     ChainReadFailed,
     Event,
+    FailingRepeatedly,
     ForceRequested,
     NothingToPush,
     PushFinal,
@@ -30,7 +31,7 @@ from keeper.domain.events import (
 )
 from keeper.domain.plan import Plan
 from keeper.domain.policy import FeedPolicy, Reason
-from keeper.domain.status import NetworkStatus
+from keeper.domain.status import MAX_CONSECUTIVE_FAILURES, NetworkStatus
 from keeper.domain.transaction import Flight, Outcome
 from keeper.domain.units import FeedId
 from keeper.pipeline.accounting import dropped
@@ -40,7 +41,7 @@ from keeper.pipeline.debounce import Debounce, DebounceMode
 from keeper.pipeline.feed_report import FeedReport
 from keeper.pipeline.follower import Follower
 from keeper.pipeline.governor import Governor, SpendRules
-from keeper.pipeline.ledger import Ledger
+from keeper.pipeline.ledger import FAILURES, Ledger
 from keeper.pipeline.planner import Planner, Survey
 from keeper.pipeline.submitter import SubmitConfig, Submitter
 from keeper.pipeline.tracker import OnChainView
@@ -309,6 +310,9 @@ class Network:
             self._governor.note(finished.cost.total, self._clock.now())
         self._backoff.note(finished.outcome, self._clock.monotonic())
         self._tell(finished)
+        failures = self._ledger.consecutive_failures
+        if finished.outcome in FAILURES and failures == MAX_CONSECUTIVE_FAILURES:
+            self._tell(FailingRepeatedly(self.name, failures, self._ledger.last_failure))
         if finished.outcome is Outcome.FAILED:
             self._unreached.set()
         self._news.set()

@@ -11,13 +11,18 @@ from enum import StrEnum
 import msgspec
 
 from keeper.domain.budget import FREELY, SpendMode
-from keeper.domain.status import EndpointStatus, KeeperStatus, NetworkStatus, SourceState, SourceStatus
+from keeper.domain.status import (
+    MAX_CONSECUTIVE_FAILURES,
+    EndpointStatus,
+    KeeperStatus,
+    NetworkStatus,
+    SourceState,
+    SourceStatus,
+)
 from keeper.server.spending import SPENDING
 
 MAX_EVENT_AGE_S = 30
 """A source whose last event is older delivers nothing, whatever its connection says."""
-MAX_CONSECUTIVE_FAILURES = 5
-"""From this many failed pushes in a row on it is no bad luck."""
 
 
 class Level(StrEnum):
