@@ -60,11 +60,17 @@ def level_of(event: Event) -> int:
             level = logging.DEBUG if event.origin == "timer" else logging.INFO
         case PushPlanned():
             level = logging.INFO if event.dry_run else logging.DEBUG
-        case SourceConnected():
+        case SourceConnected() | SourcePolling(active=False):
             level = logging.INFO
-        case SourcePolling():
-            level = logging.WARNING if event.active else logging.INFO
-        case SourceLost() | SourceProblem() | ChainReadFailed() | PushRetried() | PushOrphaned() | FeeCapReached():
+        case (
+            SourceLost()
+            | SourcePolling()
+            | SourceProblem()
+            | ChainReadFailed()
+            | PushRetried()
+            | PushOrphaned()
+            | FeeCapReached()
+        ):
             level = logging.WARNING
         case SpendModeChanged() | BudgetNearlySpent() | BalanceLow() | PushHeld():
             level = spending_level(event)

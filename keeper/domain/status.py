@@ -11,7 +11,6 @@ from keeper.domain.price import Price
 from keeper.domain.transaction import Outcome
 from keeper.domain.units import FeedId, Wei
 
-
 MAX_CONSECUTIVE_FAILURES = 5
 """From this many failed pushes in a row on it is no bad luck."""
 
