@@ -157,6 +157,8 @@ class NetworkStatus:
     """JSON-RPC requests by method since the start."""
     feeds: Collection[FeedStatus]
     """Made as they are read, each as of then."""
+    replacements: int = 0
+    """Transactions that outbid an earlier one with the same nonce."""
     spending: SpendStatus = SpendStatus()
 
 

@@ -16,6 +16,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self.outcomes: Counter[Outcome] = Counter()
+        self.replacements = 0
         self.spent_gas = Wei(0)
         self.spent_update_fees = Wei(0)
         self.consecutive_failures = 0
@@ -51,6 +52,10 @@ class Ledger:
     def note_held(self) -> None:
         """A limit on spending held a push back."""
         self.outcomes[Outcome.HELD_BY_BUDGET] += 1
+
+    def note_replacement(self) -> None:
+        """A transaction outbids an earlier one with the same nonce."""
+        self.replacements += 1
 
     def settled(self, push: int) -> None:
         """No reorganisation will take the push back."""

@@ -28,6 +28,7 @@ from keeper.domain.events import (
     PushHeld,
     PushOrphaned,
     PushPlanned,
+    PushSent,
 )
 from keeper.domain.plan import Plan
 from keeper.domain.policy import FeedPolicy, Reason
@@ -382,6 +383,8 @@ class Network:
             self._paid.discard(event.tx_hash)
         elif isinstance(event, PushHeld):
             self._ledger.note_held()
+        elif isinstance(event, PushSent) and event.replaces:
+            self._ledger.note_replacement()
         self._outside.emit(event)
 
     def status(self) -> NetworkStatus:
@@ -406,5 +409,6 @@ class Network:
             endpoints=tuple(self._outside.chain.endpoints()),
             rpc_calls=dict(self._outside.chain.calls()),
             feeds=self._feeds,
+            replacements=self._ledger.replacements,
             spending=self._governor.status(self._clock.now()),
         )

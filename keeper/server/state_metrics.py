@@ -110,6 +110,12 @@ NETWORK_MEASURES: tuple[Measure[NetworkStatus], ...] = (
     Measure("keeper_nonce", "gauge", "The next nonce to be used.", lambda network, _: network.nonce),
     Measure("keeper_in_flight", "gauge", "Pushes sent and not yet resolved.", lambda network, _: network.in_flight),
     Measure(
+        "keeper_replacements_total",
+        "counter",
+        "Transactions that outbid an earlier one with the same nonce.",
+        lambda network, _: network.replacements,
+    ),
+    Measure(
         "keeper_consecutive_failures",
         "gauge",
         "Pushes that failed in a row until now.",

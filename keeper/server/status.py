@@ -69,6 +69,7 @@ async def _network(network: NetworkStatus, now: float) -> NetworkView:
         in_flight=network.in_flight,
         consecutive_failures=network.consecutive_failures,
         pushes={outcome.value: network.pushes.get(outcome, 0) for outcome in Outcome},
+        replacements=network.replacements,
         spent=Spent(
             gas=_amount(network.spent_gas),
             update_fees=_amount(network.spent_update_fees),

@@ -108,6 +108,8 @@ class NetworkView(msgspec.Struct, frozen=True):
     consecutive_failures: int
     pushes: dict[str, int]
     """By outcome; every outcome has its key."""
+    replacements: int
+    """Transactions that outbid an earlier one with the same nonce."""
     spent: Spent
     spending: SpendingView
     last_push_at: float | None

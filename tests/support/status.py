@@ -67,6 +67,7 @@ NETWORK = NetworkStatus(
     balance=Wei(1_500_000_000_000_000_000),
     nonce=12,
     in_flight=1,
+    replacements=3,
     consecutive_failures=0,
     pushes={Outcome.CONFIRMED: 10, Outcome.NOTHING_NEWER: 1},
     spent_gas=Wei(123_456_789_000_000),

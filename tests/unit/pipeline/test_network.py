@@ -256,6 +256,8 @@ async def test_a_late_transaction_is_replaced_at_its_nonce_with_fresher_prices_a
         await settle(10)
         first, second = bench.told(PushSent)
         assert first.nonce == second.nonce == 1
+        assert (first.replaces, second.replaces) == (False, True)
+        assert bench.network.status().replacements == 1
         bench.chain.mine()
         await settle(3)
         assert bench.outcomes() == [Outcome.CONFIRMED]

@@ -143,6 +143,7 @@ async def test_counts_pushes_by_outcome_from_zero() -> None:
         ("keeper_balance_wei", {"network": "devnet"}, 1.5e18),
         ("keeper_nonce", {"network": "devnet"}, 12),
         ("keeper_in_flight", {"network": "devnet"}, 1),
+        ("keeper_replacements_total", {"network": "devnet"}, 3),
         ("keeper_ready", {"network": "devnet"}, 1),
         ("keeper_dry_run", {"network": "devnet"}, 0),
         ("keeper_consecutive_failures", {"network": "devnet"}, 0),
