@@ -49,6 +49,13 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+class Broadcast(StrEnum):
+    """To whom a transaction is handed."""
+
+    FIRST = "first"
+    ALL = "all"
+
+
 class LogFormat(StrEnum):
     """What the lines look like."""
 
@@ -146,6 +153,9 @@ class Settings(BaseModel):
     )
     confirmations: Count = _setting("A transaction so many blocks deep is final.", "2")
     max_in_flight: CountAtLeastOne = _setting("So many transactions may wait to be mined at a time.", "1")
+    broadcast: Annotated[Broadcast, one_of(Broadcast)] = _setting(
+        "A transaction is handed to the `first` RPC node that answers, or to `all` at once.", "first"
+    )
 
     max_fee_gwei: Gwei = _setting("No transaction offers more for a unit of gas, replacements included.", "500")
     fee_fixed_gwei: FixedFee | None = _setting("What `FEE_STRATEGY=fixed` offers.")

@@ -10,7 +10,7 @@ from typing import Never
 from keeper.app.clock import SystemClock
 from keeper.app.log_events import LogEvents
 from keeper.app.runtime import Keeper
-from keeper.app.settings import Settings
+from keeper.app.settings import Broadcast, Settings
 from keeper.app.spend_rules import fee_policy, spend_rules
 from keeper.domain.budget import DAY_S
 from keeper.domain.events import Event
@@ -69,6 +69,7 @@ async def assembled(settings: Settings, *, dry_run: bool = False) -> AsyncIterat
             contract=settings.contract_address,
             account=account.address,
             tip_percentile=settings.tip_percentile,
+            everywhere=settings.broadcast is Broadcast.ALL,
         ),
         signer=account,
         journal=journal,

@@ -36,12 +36,24 @@ _MOST_TELLING = (
 class EvmChain:
     """One EVM chain with its Pyth contract, as one account sees it."""
 
-    def __init__(self, pool: RpcPool, *, contract: str, account: str, tip_percentile: int | None = None) -> None:
-        """`tip_percentile`: which of the latest blocks' tips to go by; None goes by the node's suggestion."""
+    def __init__(
+        self,
+        pool: RpcPool,
+        *,
+        contract: str,
+        account: str,
+        tip_percentile: int | None = None,
+        everywhere: bool = False,
+    ) -> None:
+        """`tip_percentile`: which of the latest blocks' tips to go by; None goes by the node's suggestion.
+
+        `everywhere`: every broadcast goes to all endpoints at once.
+        """
         self._pool = pool
         self._contract = contract
         self._account = account
         self._fee_calls = fee_calls(tip_percentile)
+        self._everywhere = everywhere
 
     async def connect(self) -> int:
         """Open the connections and return the chain id; raises Fatal where the endpoints serve other chains."""
@@ -95,7 +107,7 @@ class EvmChain:
     async def broadcast(self, signed: SignedTransaction, *, everywhere: bool = False) -> str:
         """Send the bytes to the first endpoint that gives an answer, or to all at once; the name of who took them."""
         call = Call("eth_sendRawTransaction", (to_hex(signed.raw),))
-        if not everywhere:
+        if not everywhere and not self._everywhere:
             return _taken_by(await self._pool.send(call), signed)
         problems: list[KeeperError] = []
         async for answer in self._pool.send_everywhere(call):
@@ -120,6 +132,16 @@ class EvmChain:
         block = quantity(results.pop()) if with_block else None
         found = map(self._receipt, tx_hashes, results)
         return Look({receipt.tx_hash: receipt for receipt in found if receipt is not None}, block)
+
+    async def search(self, tx_hashes: Sequence[bytes]) -> Mapping[bytes, Receipt]:
+        """The same by the word of up to two endpoints: one that is behind others does not know the newest."""
+        found: dict[bytes, Receipt] = {}
+        for tx_hash in tx_hashes:
+            for told in await self._pool.opinions(Call("eth_getTransactionReceipt", (to_hex(tx_hash),))):
+                receipt = self._receipt(tx_hash, told)
+                if receipt is not None:
+                    found[tx_hash] = receipt
+        return found
 
     def _receipt(self, tx_hash: bytes, answered: object) -> Receipt | None:
         if answered is None:

@@ -1,22 +1,20 @@
 """Puts the devnet's Pyth contract on a chain."""
 
-import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
-import rlp
 from eth_abi.abi import encode
-from eth_hash.auto import keccak
-from eth_utils.address import to_checksum_address
+from web3.exceptions import TimeExhausted
 
 from keeper.domain.errors import Rejected, Transient, UsageError
 from keeper.domain.fees import offer
-from keeper.domain.transaction import Receipt, Transaction
+from keeper.domain.transaction import Transaction
 from keeper.domain.units import Gas, Wei
 from keeper.evm.chain import EvmChain
 from keeper.evm.rpc import RpcPool
+from keeper.evm.web3_provider import web3_over
 from keeper.evm.wire import quantity, to_hex
 from keeper.lab.hermes.updates import PYTHNET, Emitter
 from keeper.ports import Signer
@@ -77,7 +75,7 @@ async def deploy_contract(pool: RpcPool, *, signer: Signer, terms: ContractTerms
 
     Raises Rejected where the chain refuses it, Transient where no node answers or it is not mined within two minutes.
     """
-    chain = EvmChain(pool, contract=_NO_CONTRACT, account=signer.address)
+    chain, web3 = EvmChain(pool, contract=_NO_CONTRACT, account=signer.address), web3_over(pool)
     chain_id = await pool.connect()
     state = await chain.read([])
     code = terms.creation_code()
@@ -94,27 +92,17 @@ async def deploy_contract(pool: RpcPool, *, signer: Signer, terms: ContractTerms
         )
     )
     await chain.broadcast(signed)
-    receipt = await _mined(chain, signed.hash)
-    if not receipt.succeeded:
-        raise Rejected(f"the contract was not created: {to_hex(signed.hash)} reverted")
-    return _created_by(signer.address, state.nonce)
-
-
-async def _mined(chain: EvmChain, tx_hash: bytes) -> Receipt:
     try:
-        async with asyncio.timeout(_MINED_WITHIN_S):
-            while True:
-                receipt = await chain.receipt(tx_hash)
-                if receipt is not None:
-                    return receipt
-                await asyncio.sleep(_POLL_S)
-    except TimeoutError as exc:
-        raise Transient(f"{to_hex(tx_hash)} is not mined after {_MINED_WITHIN_S} s: look for it on the chain") from exc
-
-
-def _created_by(sender: str, nonce: int) -> str:
-    """The address of the contract that this transaction of the sender creates."""
-    return to_checksum_address(keccak(rlp.encode([bytes.fromhex(sender[2:]), nonce]))[-20:])
+        receipt = await web3.eth.wait_for_transaction_receipt(
+            web3.to_hex(signed.hash), timeout=_MINED_WITHIN_S, poll_latency=_POLL_S
+        )
+    except TimeExhausted as exc:
+        raise Transient(
+            f"{to_hex(signed.hash)} is not mined after {_MINED_WITHIN_S} s: look for it on the chain"
+        ) from exc
+    if not receipt["status"] or receipt["contractAddress"] is None:
+        raise Rejected(f"the contract was not created: {to_hex(signed.hash)} reverted")
+    return receipt["contractAddress"]
 
 
 def _bytecode() -> bytes:

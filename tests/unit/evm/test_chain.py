@@ -327,6 +327,13 @@ class TestBroadcastEverywhere:
             await chain.broadcast(SIGNED, everywhere=True)
         assert not isinstance(failed.value, Uncertain)
 
+    async def test_a_chain_may_send_everything_everywhere(self) -> None:
+        nodes = [taking(), taking()]
+        pool = RpcPool([FakeTransport(name, node) for name, node in zip("ab", nodes, strict=True)], clock=LoopClock())
+        await EvmChain(pool, contract=CONTRACT, account=ACCOUNT, everywhere=True).broadcast(SIGNED)
+        await settle()
+        assert [node.methods()[SEND] for node in nodes] == [1, 1]
+
     async def test_endpoints_of_other_chains_are_not_sent_it(self) -> None:
         nodes = [taking(), ScriptedNode(chain_id=1)]
         chain = await connected(*nodes)
