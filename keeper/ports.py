@@ -160,6 +160,10 @@ class Chain(Protocol):
         """The receipts of these transactions, in one batch."""
         ...
 
+    async def search(self, tx_hashes: Sequence[bytes]) -> Mapping[bytes, Receipt]:
+        """The same by the word of up to two endpoints: one that is behind others does not know the newest."""
+        ...
+
     async def mined_nonces(self) -> Sequence[int]:
         """Transactions of the account mined so far, by the word of up to two endpoints: they may lag, or lie."""
         ...

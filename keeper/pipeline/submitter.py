@@ -259,7 +259,7 @@ class Submitter:
             feeds=plan.feed_ids if plan else (),
             endpoint=endpoint,
             event_to_sent_s=self._outside.clock.monotonic() - plan.newest_arrival if plan else 0.0,
-            replaces=len(flight.attempts) > 1,
+            replaces=bool(flight.out),
         )
 
     async def _refused(self, flight: Flight, attempt: Attempt, refused: SendRefused) -> Flight:
@@ -292,7 +292,7 @@ class Submitter:
         """
         mined = await self._outside.chain.mined_nonces()
         if flight.out or min(mined) > flight.nonce:
-            flight = await self._look(flight)
+            flight = await self._look(flight, widely=True)
             if flight.receipt is not None:
                 return flight
         alone = self.in_flight == 1
@@ -340,7 +340,8 @@ class Submitter:
         doubted: bool = False,
     ) -> Flight:
         """A try did not get anywhere: note why, and when the next one may follow."""
-        delay_s = 0.0 if at_once else self._config.retry_delay_s * 2 ** min(flight.retries, _MOST_DOUBLINGS)
+        hurry = at_once and flight.retries <= self._config.rules.retries
+        delay_s = 0.0 if hurry else self._config.retry_delay_s * 2 ** min(flight.retries, _MOST_DOUBLINGS)
         fact = Stumbled(
             problem=problem,
             resume_at=self._outside.clock.monotonic() + delay_s,
@@ -399,20 +400,22 @@ class Submitter:
         sent_just_now = waited_s < self._inclusion.first_look_s()
         return self._inclusion.first_look_s() - waited_s if sent_just_now else self._inclusion.next_look_s(waited_s)
 
-    async def _look(self, flight: Flight) -> Flight:
-        """Ask for the receipts of all attempts."""
+    async def _look(self, flight: Flight, *, widely: bool = False) -> Flight:
+        """Ask for the receipts of all attempts; `widely`, or where one is gone, by the word of two endpoints."""
         waited_s = self._outside.clock.monotonic() - flight.newest.since
         again = waited_s > self._inclusion.first_look_s() + _SHORTEST_LOOK_S
+        hashes = [attempt.signed.hash for attempt in reversed(flight.attempts)]
         try:
-            look = await self._outside.chain.look(
-                [attempt.signed.hash for attempt in reversed(flight.attempts)], with_block=again
-            )
+            look = await self._outside.chain.look(hashes, with_block=again)
+            receipts = look.receipts
+            if not receipts and (widely or flight.receipt is not None):
+                receipts = await self._outside.chain.search(hashes)
         except KeeperError:
             return flight
         self._checked[flight.push] = self._reorganisations
         if look.block is not None:
             self._view.saw_block(look.block)
-        receipt = next(iter(look.receipts.values()), None)
+        receipt = next(iter(receipts.values()), None)
         if flight.receipt is not None and (receipt is None or receipt.block_hash != flight.receipt.block_hash):
             flight = await self._orphaned(flight)
         if receipt is not None and flight.receipt is None:

@@ -79,8 +79,8 @@ class FakeChain:
     mined: list[Mined] = field(default_factory=list)
     """In order."""
     forks: int = 0
-    strangers: int = 0
-    """Transactions with our key that are not ours."""
+    strangers: set[bytes] = field(default_factory=set)
+    """Hashes of transactions with our key that are not ours."""
     back: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when endpoints that could not be reached answer again."""
     requests: Counter[str] = field(default_factory=Counter)
@@ -138,6 +138,9 @@ class FakeChain:
         self.requests["look"] += 1
         found = {tx_hash: self.receipts[tx_hash] for tx_hash in tx_hashes if tx_hash in self.receipts}
         return Look(found, self.block if with_block else None)
+
+    async def search(self, tx_hashes: Sequence[bytes]) -> Mapping[bytes, Receipt]:
+        return (await self.look(tx_hashes, with_block=False)).receipts
 
     async def mined_nonces(self) -> Sequence[int]:
         self.requests["mined_nonces"] += 1
@@ -197,8 +200,8 @@ class FakeChain:
         self.pool.clear()
 
     def _strangers(self, nonce: int, fee_cap: int) -> Pending:
-        self.strangers += 1
-        tx_hash = keccak(b"stranger" + self.strangers.to_bytes(8, "big"))
+        tx_hash = keccak(b"stranger" + len(self.strangers).to_bytes(8, "big"))
+        self.strangers.add(tx_hash)
         return Pending(tx_hash, nonce, fee_cap, tip=min(fee_cap, GWEI), gas_limit=21_000)
 
     def _accept(self, signed: SignedTransaction) -> None:

@@ -1,11 +1,14 @@
 """What a network makes of a chain that fails it: misleading answers, lost blocks, strangers with its key."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 
 import pytest
 
 from keeper.domain.errors import Refusal, SendRefused
-from keeper.domain.transaction import Outcome, SignedTransaction
+from keeper.domain.events import PushOrphaned
+from keeper.domain.transaction import Outcome, Receipt, SignedTransaction
+from keeper.ports import Look
 from tests.support.chain import FakeChain
 from tests.unit.pipeline.conftest import Bench, Start
 
@@ -40,3 +43,35 @@ async def test_does_not_pay_twice_where_a_refused_transaction_was_mined_all_the_
         await asyncio.sleep(5)
         assert bench.outcomes() == [Outcome.CONFIRMED]
         assert chain.nonce == 2
+
+
+class LaggingChain(FakeChain):
+    """The endpoint that is asked first knows no receipt from now on; another one knows them all."""
+
+    lagging = False
+
+    async def look(self, tx_hashes: Sequence[bytes], *, with_block: bool) -> Look:
+        look = await super().look(tx_hashes, with_block=with_block)
+        return Look({}, look.block) if self.lagging else look
+
+    async def search(self, tx_hashes: Sequence[bytes]) -> Mapping[bytes, Receipt]:
+        return {each: self.receipts[each] for each in tx_hashes if each in self.receipts}
+
+
+async def test_an_endpoint_that_falls_behind_takes_no_block_back(start: Start) -> None:
+    chain = LaggingChain()
+    async with start(chain=chain) as bench:
+        await quiet(bench)
+        chain.lagging = True
+        await asyncio.sleep(60)
+        assert bench.told(PushOrphaned) == []
+
+
+async def test_what_another_endpoint_knows_to_be_mined_is_found_when_it_is_sent_once_more(start: Start) -> None:
+    chain = LaggingChain()
+    async with start(chain=chain) as bench:
+        await quiet(bench)
+        chain.lagging = True
+        bench.publish(F1=110_000)
+        await asyncio.sleep(20)
+        assert bench.outcomes() == [Outcome.CONFIRMED]
