@@ -9,6 +9,7 @@ from keeper.journal.encoding import encode_plan, encode_writes
 from keeper.ports import Note
 
 _LEFT = frozenset({Fate.HELD, Fate.DOUBTFUL})
+_LONGEST_TEXT = 2_000
 
 
 class PushRow(NamedTuple):
@@ -99,7 +100,7 @@ def changes(before: Flight | None, flight: Flight, note: Note) -> Changes:
     kept = [each for each in flight.attempts if each.signed.hash in known]
     return Changes(
         push=_push_row(flight, note),
-        note=NoteRow(note.at, note.kind, note.tx_hash or b"", note.endpoint, note.detail),
+        note=NoteRow(note.at, note.kind, note.tx_hash or b"", _clean(note.endpoint), _clean(note.detail)),
         attempts=[_attempt_row(each, note.at, keep_bytes=flight.end is None) for each in fresh],
         fates=list(_fate_rows(kept, known, note.at)),
         feed_costs=None if _costs_stand(before, flight, note) else _feed_cost_rows(flight),
@@ -121,7 +122,7 @@ def _push_row(flight: Flight, note: Note) -> PushRow:
         state=flight.state.value,
         outcome=None if outcome is None else outcome.value,
         retry_count=flight.retries,
-        problem=flight.problem,
+        problem=_clean(flight.problem),
         decided_at=note.at,
         mined_at=None if receipt is None else note.at,
         ended_at=None if flight.end is None else note.at,
@@ -169,3 +170,8 @@ def _feed_cost_rows(flight: Flight) -> list[FeedCostRow]:
         FeedCostRow(bytes.fromhex(feed_id), str(cost.gas), str(cost.update_fee))
         for feed_id, cost in cost_by_feed(flight).items()
     ]
+
+
+def _clean(text: str) -> str:
+    """Words of a stranger as both databases take them: bounded, without NUL and half characters."""
+    return text[:_LONGEST_TEXT].replace("\0", "\ufffd").encode(errors="replace").decode()

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from asyncpg import InterfaceError, PostgresError
+from asyncpg import InterfaceError, InternalClientError, PostgresError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from keeper.domain.errors import JournalError
@@ -39,7 +39,7 @@ def translated(where: object) -> Iterator[None]:
     """Turns whatever a database or its driver raises into JournalError; `where` names the journal."""
     try:
         yield
-    except (sqlite3.Error, SQLAlchemyError, PostgresError, InterfaceError, OSError) as exc:
+    except (sqlite3.Error, SQLAlchemyError, PostgresError, InterfaceError, InternalClientError, OSError) as exc:
         raise failure(where, exc) from exc
 
 

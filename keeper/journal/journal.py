@@ -4,6 +4,8 @@ import asyncio
 from abc import ABC, abstractmethod
 from functools import partial
 
+import msgspec
+
 from keeper.domain.errors import JournalError
 from keeper.domain.transaction import Flight
 from keeper.domain.units import Wei
@@ -58,7 +60,11 @@ class StoredJournal(ABC):
 
     async def recover(self, account: Account) -> Recovered:
         """See Journal."""
-        return await self._database.run(partial(recover, account_id=await self._id(account)))
+        number = await self._id(account)
+        try:
+            return await self._database.run(partial(recover, account_id=number))
+        except (msgspec.MsgspecError, ValueError) as exc:
+            raise JournalError(f"the journal at {self._database} holds a push that cannot be read: {exc}") from exc
 
     async def spent(self, account: Account, since: float) -> Wei:
         """See Journal."""

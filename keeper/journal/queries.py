@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import asdict
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, tuple_
+from sqlalchemy import Connection, Row, delete, func, select, text, tuple_
 
 from keeper.domain.fees import GasOffer
 from keeper.domain.transaction import ENDED, Attempt, Fate, Flight, Outcome, Receipt, SignedTransaction, State
@@ -12,17 +13,21 @@ from keeper.journal.encoding import plan_of, writes_of
 from keeper.journal.tables import accounts, attempts, pushes, wei_sum
 from keeper.ports import Account, Recovered
 
+_MEET_ACCOUNT = text(
+    "INSERT INTO keeper_accounts (network, chain_id, address) VALUES (:network, :chain_id, :address)"
+    " ON CONFLICT DO NOTHING"
+)
 _OPEN_STATES = [state.value for state in State if state not in ENDED]
 _MAY_BE_OUT = frozenset({Fate.SIGNED, Fate.HELD, Fate.DOUBTFUL})
 
 
 def account_id(connection: Connection, account: Account) -> int:
     """The number of the account in the tables, given now if it has none."""
-    key = {"network": account.network, "chain_id": account.chain_id, "address": account.address}
-    found = connection.execute(select(accounts.c.id).filter_by(**key)).scalar_one_or_none()
-    if found is None:
-        found = connection.execute(insert(accounts).values(key).returning(accounts.c.id)).scalar_one()
-    return int(found)
+    wanted = select(accounts.c.id).filter_by(**asdict(account))
+    if (known := connection.execute(wanted).scalar()) is None:
+        connection.execute(_MEET_ACCOUNT, asdict(account))
+        known = connection.execute(wanted).scalar_one()
+    return int(known)
 
 
 def recover(connection: Connection, account_id: int) -> Recovered:

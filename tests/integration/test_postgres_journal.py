@@ -1,13 +1,30 @@
-"""The journal on a real PostgreSQL server."""
+"""The journal on a real PostgreSQL server, and when things go wrong around it."""
 
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+
+import asyncpg
 import pytest
 
+from keeper.app.clock import SystemClock
+from keeper.domain.errors import JournalError
+from keeper.domain.events import Event, JournalFailed, JournalRecovered
+from keeper.domain.transaction import Flight
 from keeper.journal.address import PostgresServer, SqliteFile, parse_journal_url
 from keeper.journal.journal import StoredJournal
 from keeper.journal.postgres import PostgresJournal
+from keeper.pipeline.journaling import DurableJournal, OnFailure
+from tests.support import flights as f
+from tests.support.flights import ACCOUNT, BTC
 from tests.support.journal_contract import JournalContract, MakeJournal
-from tests.support.postgres import PostgresProcess
+from tests.support.postgres import PASSWORD, QUOTED_PASSWORD, PostgresProcess
 from tests.support.reading_contract import ReadingContract
+from tests.support.waiting import wait_until
+
+LONGEST_RECORD_S = 2.5
+"""A record takes two seconds at most; and some for a slow machine."""
 
 
 @pytest.fixture
@@ -32,3 +49,137 @@ class TestReadingPostgres(ReadingContract):
     def journal(self, address: SqliteFile | PostgresServer) -> StoredJournal:
         assert isinstance(address, PostgresServer)
         return PostgresJournal(address)
+
+
+@pytest.fixture
+async def journal(server: PostgresServer) -> AsyncIterator[PostgresJournal]:
+    journal = PostgresJournal(server)
+    await journal.open()
+    await journal.recover(ACCOUNT)
+    yield journal
+    await journal.close()
+
+
+def flight(push: int = 1) -> Flight:
+    return Flight(push, push, (f.attempt(push, f.plan(BTC)),))
+
+
+async def record(journal: PostgresJournal | DurableJournal, push: int) -> None:
+    await journal.record(ACCOUNT, flight(push), f.note(push, "signed", flight(push).newest))
+
+
+async def pushes(journal: PostgresJournal) -> list[int]:
+    return [flight.push for flight in (await journal.recover(ACCOUNT)).flights]
+
+
+async def seconds_until_refused(action: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    with pytest.raises(JournalError):
+        await action()  # type: ignore[misc]  # any coroutine
+    return time.perf_counter() - started
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT])
+async def test_connects_again_after_a_restart(
+    journal: PostgresJournal, postgres: PostgresProcess, how: signal.Signals
+) -> None:
+    await record(journal, 1)
+    postgres.stop(how)
+    assert await seconds_until_refused(lambda: record(journal, 2)) < LONGEST_RECORD_S
+    postgres.start()
+    await record(journal, 3)
+    assert await pushes(journal) == [1, 3]
+
+
+async def test_a_record_survives_a_restart_just_before_it(journal: PostgresJournal, postgres: PostgresProcess) -> None:
+    await record(journal, 1)
+    postgres.stop()
+    postgres.start()
+    await record(journal, 2)
+    assert await pushes(journal) == [1, 2]
+
+
+async def test_a_connection_that_is_cut_costs_no_record(journal: PostgresJournal, server: PostgresServer) -> None:
+    other = await asyncpg.connect(server.url)
+    for push in range(1, 20):
+        await record(journal, push)
+        await other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+    await other.close()
+    assert await pushes(journal) == list(range(1, 20))
+
+
+async def test_gives_up_on_a_server_that_hangs_within_its_time(
+    journal: PostgresJournal, postgres: PostgresProcess
+) -> None:
+    await record(journal, 1)
+    postgres.suspend(suspended=True)
+    try:
+        hung = await seconds_until_refused(lambda: record(journal, 2))
+        again = await seconds_until_refused(lambda: record(journal, 3))
+    finally:
+        postgres.suspend(suspended=False)
+    assert max(hung, again) < LONGEST_RECORD_S
+    await record(journal, 4)
+    assert {1, 4} <= set(await pushes(journal)) <= {1, 2, 3, 4}
+
+
+async def test_goes_on_through_a_restart_and_loses_no_line(server: PostgresServer, postgres: PostgresProcess) -> None:
+    events: list[Event] = []
+    inner = PostgresJournal(server)
+    journal = DurableJournal(inner, on_failure=OnFailure.CONTINUE, clock=SystemClock(), emit=events.append)
+    await journal.open()
+    await record(journal, 1)
+    postgres.stop(signal.SIGQUIT)
+    for push in range(2, 30):
+        await record(journal, push)
+    postgres.start()
+    await wait_until(lambda: not journal.degraded, timeout_s=10)
+    await record(journal, 30)
+    assert await pushes(inner) == list(range(1, 31))
+    assert [type(event) for event in events] == [JournalFailed, JournalRecovered]
+    assert events[1] == JournalRecovered(backlog=28, lost=0)
+    await journal.close()
+
+
+async def test_keepers_that_start_together_make_the_tables_once(server: PostgresServer) -> None:
+    journals = [PostgresJournal(server) for _ in range(5)]
+    await asyncio.gather(*(journal.open() for journal in journals))
+    await asyncio.gather(*(record(journal, push) for push, journal in enumerate(journals, start=1)))
+    assert await pushes(journals[0]) == [1, 2, 3, 4, 5]
+    for journal in journals:
+        await journal.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda url: url.replace(QUOTED_PASSWORD, "wrong-secret"), "refuses user or password: correct JOURNAL_URL"),
+        (lambda url: url.rpartition("/")[0] + "/nowhere", "has no such database: create it"),
+        (lambda url: url.replace("@127.0.0.1:", "@127.0.0.2:"), "cannot be reached .*: is the server up"),
+    ],
+)
+async def test_says_what_is_wrong_with_the_url_and_no_secret(
+    server: PostgresServer, change: Callable[[str], str], words: str
+) -> None:
+    wrong = parse_journal_url(change(server.url))
+    assert isinstance(wrong, PostgresServer)
+    with pytest.raises(JournalError, match=words) as raised:
+        await PostgresJournal(wrong).open()
+    told: BaseException | None = raised.value
+    while told is not None:
+        assert not any(secret in f"{told} {told!r}" for secret in (PASSWORD, QUOTED_PASSWORD, "wrong-secret"))
+        told = told.__cause__ or told.__context__
+
+
+async def test_says_that_the_server_is_a_read_only_replica(journal: PostgresJournal, server: PostgresServer) -> None:
+    await record(journal, 1)
+    name = server.url.rpartition("/")[2]
+    admin = await asyncpg.connect(server.url)
+    await admin.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    await admin.close()
+    replica = PostgresJournal(server)
+    await replica.open()
+    with pytest.raises(JournalError, match="is a read-only replica: name the primary"):
+        await record(replica, 2)
+    assert await pushes(replica) == [1]
+    await replica.close()

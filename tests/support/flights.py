@@ -43,8 +43,9 @@ def plan(*feeds: FeedId, first_writes: int = 0) -> Plan:
 
 
 def attempt(number: int, planned: Plan | None, *, fee_cap: int = 2 * GWEI, fate: Fate = Fate.SIGNED) -> Attempt:
-    """A transaction whose hash repeats a number."""
-    signed = SignedTransaction(b"\x02" + bytes([number]) * 300, bytes([number]) * 32)
+    """A transaction whose hash is a number, repeated where it is small."""
+    tx_hash = bytes([number]) * 32 if number < 256 else number.to_bytes(32, "big")
+    signed = SignedTransaction(b"\x02" + tx_hash * 10, tx_hash)
     return Attempt(signed, GasOffer(Wei(fee_cap), Wei(GWEI)), planned, fate)
 
 

@@ -155,6 +155,13 @@ class JournalContract(ABC):
         assert await flights_of(journal) == [f.recovered(flight)]
         assert await journal.spent(ACCOUNT, 0) == 120_001 * (f.GWEI + 7) + 11 + 1
 
+    async def test_takes_whatever_a_node_says(self, journal: Journal) -> None:
+        flight, _ = signed()
+        told = "\0\ud83d \U0001f9ff" + "x" * 10_000
+        await journal.record(ACCOUNT, replace(flight, problem=told), f.note(11, "refused", endpoint="\0", detail=told))
+        (found,) = await flights_of(journal)
+        assert found.attempts == f.recovered(flight).attempts
+
     async def test_flights_come_by_nonce(self, journal: Journal) -> None:
         for push, nonce in ((1, 9), (2, 7), (3, 8)):
             await journal.record(ACCOUNT, *signed(push=push, nonce=nonce))

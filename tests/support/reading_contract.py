@@ -6,17 +6,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Connection
 
 from keeper.domain.accounting import cost_of
 from keeper.domain.errors import JournalError
-from keeper.domain.transaction import Attempt, Fate, Flight, State
+from keeper.domain.transaction import Fate, Flight, State
 from keeper.domain.units import FeedId
 from keeper.journal.address import PostgresServer, SqliteFile
 from keeper.journal.journal import StoredJournal
+from keeper.journal.migrate import VERSION_TABLE
 from keeper.journal.reading import costs, every, for_reading, newest, read
 from keeper.journal.stories import CostLine, Filter, PushStory
+from keeper.journal.tables import metadata
 from keeper.ports import Account
 from tests.support import flights as f
 from tests.support.flights import ACCOUNT, BTC, ETH, OTHER
@@ -26,6 +31,8 @@ DAY_S = 86_400
 NOON = 20_000 * DAY_S + DAY_S / 2
 """Of day 20,000."""
 ALL = Filter()
+FIRST = 1_000
+"""And the number of a push is the number of its first attempt."""
 
 
 class ReadingContract(ABC):
@@ -53,6 +60,13 @@ class ReadingContract(ABC):
         await journal.close()
         return told
 
+    async def test_migrations_make_the_tables_that_the_code_knows(self, told: "Told") -> None:
+        def differences(connection: Connection) -> object:
+            options = {"version_table": VERSION_TABLE, "compare_type": True, "compare_server_default": True}
+            return compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+
+        assert await read(for_reading(told.address), differences) == []
+
     async def test_lists_the_latest_pushes_first(self, told: "Told") -> None:
         stories = await told.newest(limit=3)
         assert [(story.push, story.state, story.outcome) for story in stories] == [
@@ -63,7 +77,7 @@ class ReadingContract(ABC):
 
     async def test_tells_the_whole_story_of_a_push(self, told: "Told") -> None:
         (story,) = await told.newest(Filter(push=2))
-        first, second = f.attempt(102, f.plan(ETH)), f.attempt(2, f.plan(ETH))
+        first, second = f.attempt(FIRST + 2, f.plan(ETH)), f.attempt(2, f.plan(ETH))
         assert (story.network, story.account, story.nonce) == ("test", ACCOUNT.address, 2)
         assert (story.decided_at, story.mined_at, story.ended_at) == (NOON, NOON + 0.3, NOON + 0.4)
         assert (story.tx_hash, story.block_number, story.gas_used) == (second.signed.hash, 17, 120_001)
@@ -108,7 +122,7 @@ class ReadingContract(ABC):
             (Filter(since=NOON), [5, 4, 3, 2]),
             (Filter(until=NOON + 2), [3, 2, 1]),
             (Filter(since=NOON, until=NOON + 1, feed=BTC), []),
-            (Filter(tx_hash=bytes([102]) * 32), [2]),
+            (Filter(tx_hash=f.attempt(FIRST + 2, None).signed.hash), [2]),
             (Filter(tx_hash=bytes(32)), []),
         ],
     )
@@ -215,12 +229,11 @@ class Told:
     """What is written into a journal, and read out of it by somebody else."""
 
     def __init__(self, address: SqliteFile | PostgresServer, journal: StoredJournal) -> None:
-        self._address = address
+        self.address = address
         self._journal = journal
 
     async def signed(self, push: int, *, at: float) -> Flight:
-        first = f.attempt(push % 256, f.plan(BTC))
-        first = replace(first, signed=replace(first.signed, hash=push.to_bytes(32, "big")))
+        first = f.attempt(push, f.plan(BTC))
         flight = Flight(push, push, (first,))
         await self._journal.record(ACCOUNT, flight, f.note(at, "signed", first))
         return flight
@@ -236,9 +249,7 @@ class Told:
         account: Account = ACCOUNT,
     ) -> None:
         """Two attempts within a second, the second of which is mined where the end is FINAL."""
-        number = push % 100
-        planned = f.plan(*feeds)
-        first, second = (self._attempt(push, name, f.attempt(name + number, planned)) for name in (100, 0))
+        first, second = (f.attempt(number + push, f.plan(*feeds)) for number in (FIRST, 0))
         flight = Flight(push, push, (first,))
         await self._journal.record(account, flight, f.note(at, "signed", first))
         flight = f.sent(flight)
@@ -252,20 +263,14 @@ class Told:
         if end is not None:
             await self._journal.record(account, replace(flight, end=end), f.note(at + 0.4, end.value))
 
-    @staticmethod
-    def _attempt(push: int, name: int, tried: Attempt) -> Attempt:
-        if push < 100:
-            return tried
-        return replace(tried, signed=replace(tried.signed, hash=push.to_bytes(31, "big") + bytes([name])))
-
     async def newest(self, wanted: Filter = ALL, limit: int = 100) -> list[PushStory]:
-        return await read(for_reading(self._address), lambda connection: newest(connection, wanted, limit))
+        return await read(for_reading(self.address), lambda connection: newest(connection, wanted, limit))
 
     async def every(self, wanted: Filter = ALL) -> list[PushStory]:
-        return await read(for_reading(self._address), lambda connection: list(every(connection, wanted)))
+        return await read(for_reading(self.address), lambda connection: list(every(connection, wanted)))
 
     async def costs(self, wanted: Filter = ALL, *, by_day: bool, by_feed: bool) -> list[CostLine]:
         return await read(
-            for_reading(self._address),
+            for_reading(self.address),
             lambda connection: costs(connection, wanted, by_day=by_day, by_feed=by_feed),
         )

@@ -216,6 +216,7 @@ async def test_says_so_when_it_closes_with_records_that_it_could_not_write(bench
     await bench.record(flight(), "signed")
     bench.fake.delay_s = 60
     await bench.journal.close()
+    bench.fake.delay_s = 0
     assert bench.events[-1] == JournalFailed("what happened last could not be written (records: 1)")
     assert not bench.fake.is_open
 
