@@ -180,7 +180,9 @@ class ReadingContract(ABC):
         lines = await told.costs(by_day=False, by_feed=False)
         assert [(line.network, line.pushes) for line in lines] == [("other", 1), ("test", 1)]
 
-    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors])
+    @settings(
+        max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors]
+    )
     @given(flight=f.flights(), others=st.lists(st.sampled_from(Fate), max_size=2))
     async def test_shares_of_feeds_add_up_to_what_the_push_cost(
         self, address: SqliteFile | PostgresServer, flight: Flight, others: list[Fate]
