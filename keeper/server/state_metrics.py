@@ -189,13 +189,6 @@ NETWORK_BREAKDOWNS: tuple[Breakdown[NetworkStatus], ...] = (
         "method",
         lambda network: network.rpc_calls,
     ),
-    Breakdown(
-        "keeper_rpc_endpoint_up",
-        "gauge",
-        "Whether an RPC endpoint is healthy (1) or not (0).",
-        "endpoint",
-        lambda network: {endpoint.name: int(endpoint.healthy) for endpoint in network.endpoints},
-    ),
 )
 FEED_MEASURES: tuple[Measure[FeedStatus], ...] = (
     Measure(

@@ -96,7 +96,14 @@ def _spending(spending: SpendStatus) -> SpendingView:
 
 
 def _endpoint(endpoint: EndpointStatus) -> EndpointView:
-    return EndpointView(name=endpoint.name, healthy=endpoint.healthy, detail=endpoint.detail)
+    return EndpointView(
+        name=endpoint.name,
+        healthy=endpoint.healthy,
+        state=endpoint.state,
+        detail=endpoint.detail,
+        latency_ms=None if endpoint.latency_s is None else round(endpoint.latency_s * 1000, 3),
+        lag_blocks=endpoint.lag_blocks,
+    )
 
 
 def _feed(feed: FeedStatus, now: float) -> FeedView:

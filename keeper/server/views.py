@@ -8,7 +8,7 @@ import msgspec
 
 from keeper.domain.budget import SpendLimit, SpendMode
 from keeper.domain.policy import Reason, Verdict
-from keeper.domain.status import SourceState
+from keeper.domain.status import EndpointState, SourceState
 from keeper.domain.transaction import Outcome
 from keeper.server.health import Level
 
@@ -63,7 +63,12 @@ class EndpointView(msgspec.Struct, frozen=True):
 
     name: str
     healthy: bool
+    state: EndpointState
     detail: str
+    latency_ms: float | None
+    """Of its answers, averaged over the last ones."""
+    lag_blocks: int
+    """How far it was behind others when it last told its newest block."""
 
 
 class Spent(msgspec.Struct, frozen=True):

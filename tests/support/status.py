@@ -5,10 +5,12 @@ from dataclasses import replace
 from keeper.domain.policy import DUE, HELD, Reason
 from keeper.domain.price import Price
 from keeper.domain.status import (
+    EndpointState,
     EndpointStatus,
     FeedStatus,
     KeeperStatus,
     NetworkStatus,
+    RequestTimes,
     SourceState,
     SourceStatus,
     SpendStatus,
@@ -73,7 +75,15 @@ NETWORK = NetworkStatus(
     spent_gas=Wei(123_456_789_000_000),
     spent_update_fees=Wei(11),
     last_push_at=NOW - 11.5,
-    endpoints=(EndpointStatus("rpc-1"), EndpointStatus("rpc-2")),
+    endpoints=(
+        EndpointStatus(
+            "rpc-1",
+            latency_s=0.0123456,
+            request_times={"ok": RequestTimes((0, 0, 3, 1, *[0] * 9), 0.021)},
+            notifications=5,
+        ),
+        EndpointStatus("rpc-2", EndpointState.HALF_OPEN, lag_blocks=1),
+    ),
     rpc_calls={"eth_sendRawTransaction": 11, "eth_call": 3},
     feeds=(BTC, NEW_FEED),
     spending=SpendStatus(

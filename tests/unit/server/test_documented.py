@@ -11,7 +11,7 @@ from keeper.domain.budget import SpendLimit, SpendMode
 from keeper.domain.events import PushFinished, PushPlanned
 from keeper.domain.fees import Cost
 from keeper.domain.policy import Reason
-from keeper.domain.status import SourceState
+from keeper.domain.status import EndpointState, SourceState
 from keeper.domain.transaction import Outcome
 from keeper.domain.units import Gas, Wei
 from keeper.server import views
@@ -91,6 +91,6 @@ def test_names_every_key_of_the_status(shape: type[msgspec.Struct]) -> None:
     assert {key for key in shape.__struct_fields__ if f"`{key}`" not in table and f'"{key}"' not in table} == set()
 
 
-@pytest.mark.parametrize("word", [*Outcome, *SourceState, *SpendMode, *SpendLimit])
+@pytest.mark.parametrize("word", [*Outcome, *SourceState, *EndpointState, *SpendMode, *SpendLimit])
 def test_explains_every_word(word: str) -> None:
     assert f"`{word}`" in DOCUMENT

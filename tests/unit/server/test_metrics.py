@@ -38,6 +38,7 @@ SENT = PushSent(
     endpoint="rpc-1",
     event_to_sent_s=0.004,
 )
+OK_REQUESTS = {"network": "devnet", "endpoint": "rpc-1", "outcome": "ok"}
 CONFIRMED = PushFinished(
     network="devnet",
     push=1,
@@ -150,6 +151,18 @@ async def test_counts_pushes_by_outcome_from_zero() -> None:
         ("keeper_block_number", {"network": "devnet"}, 77),
         ("keeper_rpc_requests_total", {"network": "devnet", "method": "eth_call"}, 3),
         ("keeper_rpc_endpoint_up", {"network": "devnet", "endpoint": "rpc-1"}, 1),
+        ("keeper_rpc_endpoint_state", {"network": "devnet", "endpoint": "rpc-2", "state": "half_open"}, 1),
+        ("keeper_rpc_endpoint_state", {"network": "devnet", "endpoint": "rpc-2", "state": "healthy"}, 0),
+        ("keeper_rpc_endpoint_lag_blocks", {"network": "devnet", "endpoint": "rpc-2"}, 1),
+        ("keeper_rpc_endpoint_latency_seconds", {"network": "devnet", "endpoint": "rpc-1"}, 0.0123456),
+        ("keeper_rpc_endpoint_latency_seconds", {"network": "devnet", "endpoint": "rpc-2"}, None),
+        ("keeper_rpc_notifications_total", {"network": "devnet", "endpoint": "rpc-1"}, 5),
+        ("keeper_rpc_request_seconds_bucket", OK_REQUESTS | {"le": "0.0025"}, 0),
+        ("keeper_rpc_request_seconds_bucket", OK_REQUESTS | {"le": "0.005"}, 3),
+        ("keeper_rpc_request_seconds_bucket", OK_REQUESTS | {"le": "0.01"}, 4),
+        ("keeper_rpc_request_seconds_bucket", OK_REQUESTS | {"le": "+Inf"}, 4),
+        ("keeper_rpc_request_seconds_count", OK_REQUESTS, 4),
+        ("keeper_rpc_request_seconds_sum", OK_REQUESTS, 0.021),
         ("keeper_build_info", {"version": "0.1.0"}, 1),
     ],
 )

@@ -94,8 +94,22 @@ async def test_tells_of_each_network() -> None:
         },
         "last_push_at": NOW - 11.5,
         "endpoints": [
-            {"name": "rpc-1", "healthy": True, "detail": ""},
-            {"name": "rpc-2", "healthy": True, "detail": ""},
+            {
+                "name": "rpc-1",
+                "healthy": True,
+                "state": "healthy",
+                "detail": "",
+                "latency_ms": 12.346,
+                "lag_blocks": 0,
+            },
+            {
+                "name": "rpc-2",
+                "healthy": True,
+                "state": "half_open",
+                "detail": "",
+                "latency_ms": None,
+                "lag_blocks": 1,
+            },
         ],
         "rpc_calls": {"eth_sendRawTransaction": 11, "eth_call": 3},
     }
