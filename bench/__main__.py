@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import uvloop
+
 from bench.chain import gas_table, requests_table
+from bench.journal import journal_table
 from bench.latency import latency_table
 from bench.load import load_table
 from bench.tables import replace
@@ -42,6 +45,7 @@ TABLES: dict[str, Callable[[Effort], str]] = {
     ),
     "requests": lambda effort: asyncio.run(requests_table(pushes=effort.pushes, idle_s=effort.idle_s)),
     "gas": lambda effort: asyncio.run(gas_table(pushes=effort.pushes)),
+    "journal": lambda effort: uvloop.run(journal_table(pushes=effort.samples * 5)),
     "load": lambda effort: load_table(seconds=effort.load_s),
 }
 
