@@ -86,7 +86,7 @@ class EndpointStatus:
     lag_blocks: int = 0
     """How far it was behind others when it last told its newest block."""
     request_times: Mapping[str, RequestTimes] = field(default_factory=dict)
-    """By outcome; a batch counts once."""
+    """By outcome, every one of them; a batch counts once."""
     notifications: int = 0
     """Of subscriptions."""
 

@@ -62,12 +62,9 @@ class Ledger:
         return dict(calls)
 
     def times(self, endpoint: str) -> dict[str, RequestTimes]:
-        """How long the endpoint took, by outcome; a batch counts once."""
-        return {
-            outcome.value: RequestTimes(tuple(times.counts), times.total_s)
-            for (name, outcome), times in self._messages.items()
-            if name == endpoint
-        }
+        """How long the endpoint took, by outcome, with those that never occurred; a batch counts once."""
+        times = {outcome.value: self._messages.get((endpoint, outcome), _Times()) for outcome in Outcome}
+        return {outcome: RequestTimes(tuple(each.counts), each.total_s) for outcome, each in times.items()}
 
     def notifications(self, endpoint: str) -> int:
         """How many notifications it sent."""

@@ -320,7 +320,8 @@ async def test_the_time_of_requests_is_accounted_for() -> None:
     times = pool.endpoints()[0].request_times["uncertain"]
     assert times.total_s == pytest.approx(READ_TIMEOUT_S)
     assert [count for count in times.counts if count] == [1]
-    assert pool.endpoints()[1].request_times.keys() == {"ok"}
+    assert pool.endpoints()[1].request_times.keys() == {"ok", "error", "throttled", "unreached", "uncertain"}
+    assert sum(pool.endpoints()[1].request_times["uncertain"].counts) == 0
 
 
 async def test_tells_what_is_wrong_with_each_endpoint() -> None:
