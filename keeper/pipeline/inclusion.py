@@ -2,6 +2,8 @@
 
 _SHORTEST_S = 0.005
 _LONGEST_S = 2.0
+_MOST_TIMES_USUAL = 2
+_AT_LEAST_S = 1.0
 
 
 class InclusionTime:
@@ -19,8 +21,9 @@ class InclusionTime:
         return min(_LONGEST_S, max(_SHORTEST_S, waited_s / 4))
 
     def learn(self, waited_s: float) -> None:
-        """A receipt came this long after sending."""
-        self._typical_s += (waited_s - self._typical_s) / 4
+        """A receipt came this long after sending; one that came very late says little of the next."""
+        longest_s = _MOST_TIMES_USUAL * self._typical_s + _AT_LEAST_S
+        self._typical_s += (min(waited_s, longest_s) - self._typical_s) / 4
 
 
 class BlockPace:

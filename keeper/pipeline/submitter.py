@@ -428,7 +428,8 @@ class Submitter:
         self.nonces.skip_to(flight.nonce + 1)
         attempt = flight.mined
         assert attempt is not None, "only receipts of attempts are asked for"
-        self._inclusion.learn(self._outside.clock.monotonic() - attempt.since)
+        if attempt.since:
+            self._inclusion.learn(self._outside.clock.monotonic() - attempt.since)
         self._view.landed(receipt, attempt.plan)
         self._view.forget(flight.nonce)
         self._landed(self._finished(flight))
