@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,11 +105,14 @@ def environment(node_url: str, simulator: HermesSimulator, contract: str, folder
 
 @asynccontextmanager
 async def keeper_running(
-    environ: Mapping[str, str], folder: Path, *arguments: str, ready: bool = True
+    environ: Mapping[str, str], folder: Path, *arguments: str, ready: bool = True, under: Sequence[str] = ()
 ) -> AsyncIterator[RunningKeeper]:
-    """`keeper run` in an empty folder; ended by SIGTERM if the test leaves it running."""
+    """`keeper run` in an empty folder; ended by SIGTERM if the test leaves it running.
+
+    `under` is a command in front of it, which becomes it.
+    """
     process = await asyncio.create_subprocess_exec(
-        KEEPER, "run", *arguments, env=dict(environ), cwd=folder, stdout=asyncio.subprocess.PIPE
+        *under, KEEPER, "run", *arguments, env=dict(environ), cwd=folder, stdout=asyncio.subprocess.PIPE
     )
     async with aiohttp.ClientSession() as session:
         keeper = RunningKeeper(process, session)
