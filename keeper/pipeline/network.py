@@ -242,7 +242,7 @@ class Network:
         )
 
         def replan() -> Plan | None:
-            with self._view.without(flight.nonce):
+            with self._view.without(flight.push):
                 return self._planner.plan(self._planner.survey(self._clock.now(), forced | self._forced))
 
         flown = self._submitter.fly(flight, replan, plan=plan)

@@ -125,7 +125,7 @@ class Submitter:
             self.nonces.skip_to(flight.nonce + 1)
             self._keep(flight)
             if flight.out and flight.receipt is None and flight.newest.plan is not None:
-                self._view.expect(flight.nonce, flight.newest.plan.prices)
+                self._view.expect(flight.push, flight.newest.plan.prices)
         return Recovered(flights, left.last_push)
 
     async def spent_since(self, at: float) -> Wei:
@@ -135,7 +135,7 @@ class Submitter:
     def reserve(self, push: int, plan: Plan) -> Flight:
         """A nonce for a push."""
         flight = self._keep(Flight(push, self.nonces.reserve()))
-        self._view.expect(flight.nonce, plan.prices)
+        self._view.expect(flight.push, plan.prices)
         return flight
 
     def stir(self) -> None:
@@ -159,7 +159,7 @@ class Submitter:
             flight = await self._act(action, flight, fresh)
         del self._flights[flight.push]
         self._checked.pop(flight.push, None)
-        self._view.forget(flight.nonce)
+        self._view.forget(flight.push)
         if flight.end is not State.FINAL:
             self._landed(self._finished(flight))
 
@@ -222,7 +222,7 @@ class Submitter:
         except KeeperError as exc:
             return await self._stumble(flight, str(exc))
         if plan is not None:
-            self._view.expect(flight.nonce, plan.prices)
+            self._view.expect(flight.push, plan.prices)
         return await self._send(self._keep(tried), attempt)
 
     async def _keep_alive(self, flight: Flight) -> Flight:
@@ -312,7 +312,11 @@ class Submitter:
         return await self._step(flight, Ended(State.SUPERSEDED), "superseded")
 
     async def _renumber(self, flight: Flight, nonce: int) -> Flight:
-        """Nothing of it is out and no other push is under way: go on with the account's real next nonce."""
+        """Nothing of it is out and no other push is under way: go on with the account's real next nonce.
+
+        Whoever used the other nonce may have written what this push is to bring.
+        """
+        await self._view.read()
         self.nonces.restart_at(nonce + 1)
         return await self._step(flight, Renumbered(nonce), "renumbered", detail=f"{flight.nonce} -> {nonce}")
 
@@ -431,7 +435,7 @@ class Submitter:
         if attempt.since:
             self._inclusion.learn(self._outside.clock.monotonic() - attempt.since)
         self._view.landed(receipt, attempt.plan)
-        self._view.forget(flight.nonce)
+        self._view.forget(flight.push)
         self._landed(self._finished(flight))
         return flight
 
@@ -444,7 +448,7 @@ class Submitter:
         with suppress(KeeperError):
             await self._view.read(reorganised=True)
         if attempt is not None and attempt.plan is not None:
-            self._view.expect(flight.nonce, attempt.plan.prices)
+            self._view.expect(flight.push, attempt.plan.prices)
         return orphaned
 
     async def _settle(self, flight: Flight) -> Flight:

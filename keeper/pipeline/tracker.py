@@ -28,7 +28,7 @@ class OnChainView:
         self._block = -1
         self._base_fee: Wei | None = None
         self._expected: dict[int, Mapping[FeedId, Price]] = {}
-        """What flights carry, by nonce: as good as on chain while the next push is decided."""
+        """What pushes in flight carry, by their number: as good as on chain while the next one is decided."""
         self._pace = BlockPace()
         self.live = False
         """Whether heads and stored prices are told as they come."""
@@ -92,23 +92,23 @@ class OnChainView:
                 price = coming
         return price
 
-    def expect(self, nonce: int, prices: Mapping[FeedId, Price]) -> None:
-        """A flight carries these."""
-        self._expected[nonce] = prices
+    def expect(self, push: int, prices: Mapping[FeedId, Price]) -> None:
+        """A push in flight carries these."""
+        self._expected[push] = prices
 
-    def forget(self, nonce: int) -> None:
-        """The flight landed, or never will."""
-        self._expected.pop(nonce, None)
+    def forget(self, push: int) -> None:
+        """It landed, or never will."""
+        self._expected.pop(push, None)
 
     @contextmanager
-    def without(self, nonce: int) -> Iterator[None]:
-        """For a moment, as if that flight did not exist: what it carries is to be decided anew."""
-        carried = self._expected.pop(nonce, None)
+    def without(self, push: int) -> Iterator[None]:
+        """For a moment, as if that push did not exist: what it carries is to be decided anew."""
+        carried = self._expected.pop(push, None)
         try:
             yield
         finally:
             if carried is not None:
-                self._expected[nonce] = carried
+                self._expected[push] = carried
 
     def saw_block(self, number: int) -> None:
         """A block was mentioned."""
