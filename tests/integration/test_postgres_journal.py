@@ -9,6 +9,8 @@ import asyncpg
 import pytest
 
 from keeper.app.clock import SystemClock
+from keeper.app.preflight.finding import State
+from keeper.app.preflight.journal import check_journal
 from keeper.domain.errors import JournalError
 from keeper.domain.events import Event, JournalFailed, JournalRecovered
 from keeper.domain.transaction import Flight
@@ -183,3 +185,33 @@ async def test_says_that_the_server_is_a_read_only_replica(journal: PostgresJour
         await record(replica, 2)
     assert await pushes(replica) == [1]
     await replica.close()
+
+
+async def test_a_check_finds_a_server_that_is_fit(server: PostgresServer, postgres: PostgresProcess) -> None:
+    found = await check_journal(server)
+    assert (found.state, found.detail) == (
+        State.OK,
+        f"{server} is there, its tables will be made or brought up to date",
+    )
+    journal = PostgresJournal(server)
+    await journal.open()
+    await journal.close()
+    assert (await check_journal(server)).detail == f"{server} is there and up to date"
+    postgres.stop()
+    found = await check_journal(server)
+    postgres.start()
+    assert found.state is State.FAIL
+    assert "is the server up" in found.detail
+
+
+async def test_a_check_finds_what_the_user_may_not_do(server: PostgresServer) -> None:
+    admin = await asyncpg.connect(server.url)
+    await admin.execute(f"CREATE ROLE guest LOGIN PASSWORD '{PASSWORD}'")
+    await admin.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    guest = PostgresServer(server.url.replace("//keeper:", "//guest:"), server.label)
+    assert (await check_journal(guest)).detail == f"{server} lets the user make no tables: grant CREATE on the schema"
+    with pytest.raises(JournalError, match="grant it to create and to write tables"):
+        await PostgresJournal(guest).open()
+    await admin.execute(f"ALTER DATABASE {server.url.rpartition('/')[2]} SET default_transaction_read_only = on")
+    await admin.close()
+    assert (await check_journal(server)).detail == f"{server} is a read-only replica: name the primary in JOURNAL_URL"

@@ -102,6 +102,7 @@ async def test_finds_everything_in_place_in_the_order_of_dependence(world: World
         "balance",
         "update fee",
         "simulated push",
+        "journal",
         "metrics port",
     ]
     assert "one feed takes about" in found.detail("simulated push")

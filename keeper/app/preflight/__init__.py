@@ -4,6 +4,7 @@ import asyncio
 
 from keeper.app.clock import SystemClock
 from keeper.app.preflight.finding import Finding, State
+from keeper.app.preflight.journal import check_journal
 from keeper.app.preflight.network import Target, check_network
 from keeper.app.preflight.port import check_port
 from keeper.app.preflight.source import check_source
@@ -24,9 +25,10 @@ async def preflight(settings: Settings) -> list[Finding]:
     async with asyncio.TaskGroup() as group:
         source = group.create_task(check_source(hermes_config(settings), settings.feeds, clock), name="check source")
         network = group.create_task(check_network(target, source=source, clock=clock), name="check network")
+        journal = group.create_task(check_journal(settings.journal), name="check journal")
         port = group.create_task(check_port(settings.metrics_host, settings.metrics_port), name="check port")
     given = Finding("settings", State.OK, f"complete and well-formed, {_count(len(settings.feeds), 'feed')}")
-    findings = [given, *source.result().findings, *network.result(), port.result()]
+    findings = [given, *source.result().findings, *network.result(), journal.result(), port.result()]
     redactor = Redactor(settings.secrets())
     return [Finding(each.check, each.state, _shown(redactor.clean(each.detail))) for each in findings]
 
