@@ -405,7 +405,8 @@ def decide(flight: Flight, world: World, rules: Rules) -> Action:
 
 def _decide_unsent(flight: Flight, world: World, rules: Rules) -> Action:
     """Nothing of the flight is out: it may still be given back, unless later nonces wait for it."""
-    worth_it = world.wanted and not flight.hopeless and flight.retries <= rules.retries
+    outbid = bool(flight.attempts) and flight.newest.fate is Fate.OUTBID
+    worth_it = world.wanted and not flight.hopeless and (flight.retries <= rules.retries or outbid)
     if not worth_it and not world.blocking:
         return Action.RELEASE
     if world.now < flight.resume_at:

@@ -35,8 +35,10 @@ class BlockPace:
         self._last: tuple[int, float] | None = None
 
     def learn(self, block: int, now: float) -> None:
-        """A block higher than any before was seen at `now`, monotonic seconds."""
+        """A block was seen at `now`, monotonic seconds; one that is no higher than those before teaches nothing."""
         if self._last is not None:
+            if block <= self._last[0]:
+                return
             seen_s = (now - self._last[1]) / (block - self._last[0])
             self.seconds = seen_s if self.seconds == 0.0 else self.seconds + (seen_s - self.seconds) / 4
         self._last = (block, now)

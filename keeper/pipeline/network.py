@@ -205,8 +205,8 @@ class Network:
         return ()
 
     async def _recover(self) -> Sequence[Flight]:
-        state = await self._view.read()
-        recovered = await self._submitter.recover(state.nonce)
+        await self._view.read()
+        recovered = await self._submitter.recover()
         now = self._clock.now()
         self._governor.resume(await self._submitter.spent_since(now - now % DAY_S), now)
         self._assess()
@@ -360,7 +360,7 @@ class Network:
 
     async def _read(self) -> None:
         state = await self._view.read()
-        self._submitter.nonces.skip_to(state.nonce)
+        await self._submitter.heard_of(state.nonce)
         self._governor.funded(state.balance)
         self._tell(ChainRead(network=self.name, block=state.block, balance=state.balance, nonce=state.nonce))
 

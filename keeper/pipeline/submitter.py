@@ -92,6 +92,10 @@ class Submitter:
         self._reorganisations = 0
         self._checked: dict[int, int] = {}
         """Reorganisations before the last look at each flight, by push."""
+        self._stranded: set[int] = set()
+        """Pushes that wait in a pool behind a nonce that is yet to be used: others fill the gap meanwhile."""
+        self._final_below = 0
+        """All nonces before this one are used for good."""
         self._inclusion = InclusionTime()
         self.nonces = Nonces()
 
@@ -101,8 +105,9 @@ class Submitter:
 
     @property
     def in_flight(self) -> int:
-        """How many nonces are neither mined nor given back."""
-        return sum(flight.state is not State.INCLUDED for flight in self._flights.values())
+        """How many nonces are neither mined nor given back, and not stranded."""
+        under_way = self._flights.keys() - self._stranded
+        return sum(self._flights[push].state is not State.INCLUDED for push in under_way)
 
     @property
     def unverified(self) -> bool:
@@ -114,10 +119,10 @@ class Submitter:
         """Those that have not ended."""
         return tuple(self._flights.values())
 
-    async def recover(self, mined: int) -> Recovered:
-        """Take over what an earlier process left in the journal; `mined` transactions of the account are on chain."""
+    async def recover(self) -> Recovered:
+        """Take over what an earlier process left in the journal, and go on from the nonce that the chain tells."""
         left = await self._outside.journal.recover(self._account)
-        self.nonces.restart_at(mined)
+        self.nonces.restart_at(min(await self._outside.chain.mined_nonces()))
         self._flights.clear()
         now = self._outside.clock.monotonic()
         flights = [recovered(flight, now, self._view.head) for flight in left.flights]
@@ -128,13 +133,21 @@ class Submitter:
                 self._view.expect(flight.push, flight.newest.plan.prices)
         return Recovered(flights, left.last_push)
 
+    async def heard_of(self, mined: int) -> None:
+        """By the word of one endpoint so many transactions are mined: a jump needs that of another one."""
+        if self.nonces.next is not None and mined > self.nonces.next:
+            self.nonces.skip_to(min(mined, *await self._outside.chain.mined_nonces()))
+
     async def spent_since(self, at: float) -> Wei:
         """Cost of the account's transactions mined since then, Unix seconds, by the journal."""
         return await self._outside.journal.spent(self._account, at)
 
     def reserve(self, push: int, plan: Plan) -> Flight:
         """A nonce for a push."""
-        flight = self._keep(Flight(push, self.nonces.reserve()))
+        stranded = {self._flights[each].nonce for each in self._stranded}
+        while (nonce := self.nonces.reserve()) in stranded:
+            pass
+        flight = self._keep(Flight(push, nonce))
         self._view.expect(flight.push, plan.prices)
         return flight
 
@@ -159,6 +172,7 @@ class Submitter:
             flight = await self._act(action, flight, fresh)
         del self._flights[flight.push]
         self._checked.pop(flight.push, None)
+        self._stranded.discard(flight.push)
         self._view.forget(flight.push)
         if flight.end is not State.FINAL:
             self._landed(self._finished(flight))
@@ -190,8 +204,10 @@ class Submitter:
             block=self._view.head,
             block_time_s=self._view.block_time_s,
             wanted=wanted,
-            blocking=any(other.nonce > flight.nonce for other in self._flights.values()),
-            outbids=self._config.outbids,
+            blocking=any(
+                other.nonce > flight.nonce for other in self._flights.values() if other.push not in self._stranded
+            ),
+            outbids=self._config.outbids and flight.push not in self._stranded,
         )
 
     # Out
@@ -226,8 +242,11 @@ class Submitter:
         return await self._send(self._keep(tried), attempt)
 
     async def _keep_alive(self, flight: Flight) -> Flight:
-        """Nothing higher may be offered: what is out stays out, and what is not waits for lower fees."""
-        if flight.out:
+        """Nothing higher may be offered: what is out stays out, and what is not waits for lower fees.
+
+        What was outbid is tried once more: the other one may be gone, or mined.
+        """
+        if flight.out or (flight.attempts and flight.newest.fate is Fate.OUTBID):
             return await self._send(flight, flight.newest)
         return await self._stumble(flight, "fees are above MAX_FEE_GWEI")
 
@@ -247,7 +266,7 @@ class Submitter:
             self._outside.emit(self._sent_event(flight, attempt, endpoint))
         fact = Taken(attempt.signed.hash, self._view.head)
         taken = await self._step(flight, fact, "taken", tx_hash=attempt.signed.hash, endpoint=endpoint)
-        return taken if first else await self._check_for_gap(taken)
+        return taken if first and len(flight.attempts) == 1 else await self._check_for_gap(taken)
 
     def _sent_event(self, flight: Flight, attempt: Attempt, endpoint: str) -> PushSent:
         plan = attempt.plan
@@ -270,6 +289,9 @@ class Submitter:
                 case Refusal.NONCE_TOO_LOW | Refusal.NONCE_TOO_HIGH:
                     return await self._misnumbered(flight, attempt, text)
                 case Refusal.REPLACEMENT_UNDERPRICED:
+                    reached = self._nonce_reached(max(await self._outside.chain.mined_nonces()), flight)
+                    if reached < flight.nonce and not flight.out and self.in_flight == 1:
+                        return await self._renumber(flight, reached)
                     return await self._stumble(flight, text, attempt, fate=Fate.OUTBID, at_once=True)
                 case Refusal.UNDERPRICED:
                     await self._view.read()
@@ -298,8 +320,9 @@ class Submitter:
         alone = self.in_flight == 1
         if min(mined) > flight.nonce:
             return await self._used_by_a_stranger(flight, min(mined), alone=alone)
-        if max(mined) < flight.nonce and alone and not flight.out:
-            return await self._renumber(flight, max(mined))
+        reached = self._nonce_reached(max(mined), flight)
+        if reached < flight.nonce and alone and not flight.out:
+            return await self._renumber(flight, reached)
         return await self._stumble(flight, text, attempt, fate=Fate.REFUSED)
 
     async def _used_by_a_stranger(self, flight: Flight, mined: int, *, alone: bool) -> Flight:
@@ -326,11 +349,24 @@ class Submitter:
             mined = await self._outside.chain.mined_nonces()
         except KeeperError:
             return flight
-        before = sum(other.nonce < flight.nonce for other in self._flights.values() if other.receipt is None)
-        if max(mined) >= flight.nonce - before or self.in_flight > 1:
-            return flight
-        self.nonces.restart_at(max(mined))
-        return await self._step(flight, Ended(State.SUPERSEDED), "superseded", detail="stranded beyond a nonce gap")
+        reached = self._nonce_reached(max(mined), flight)
+        if reached >= flight.nonce:
+            self._stranded.discard(flight.push)
+        elif not flight.doubted:
+            return await self._stumble(flight, "it seems to wait behind a nonce that nobody uses", doubted=True)
+        elif flight.push not in self._stranded:
+            self._stranded.add(flight.push)
+            self._view.forget(flight.push)
+            self.nonces.restart_at(reached)
+        return flight
+
+    def _nonce_reached(self, mined: int, flight: Flight) -> int:
+        """How far the account comes without the flight: what is mined, by our receipts too, and the flights before."""
+        nonce = max(mined, self._final_below)
+        for other in sorted(self._flights.values(), key=lambda each: each.nonce):
+            if other is not flight and (other.receipt is not None or other.nonce == nonce):
+                nonce = max(nonce, other.nonce + 1)
+        return nonce
 
     async def _stumble(
         self,
@@ -457,6 +493,7 @@ class Submitter:
         looked = await self._look(flight)
         if looked.receipt is None or looked.receipt is not receipt:
             return looked
+        self._final_below = max(self._final_below, looked.nonce + 1)
         self._outside.emit(PushFinal(self._config.network, flight.push, looked.receipt.tx_hash))
         return await self._step(looked, Ended(State.FINAL), "final", tx_hash=looked.receipt.tx_hash)
 
