@@ -344,7 +344,7 @@ class Submitter:
         return await self._step(flight, Renumbered(nonce), "renumbered", detail=f"{flight.nonce} -> {nonce}")
 
     async def _check_for_gap(self, flight: Flight) -> Flight:
-        """An attempt that had to be sent once more may wait behind a nonce that nobody will use."""
+        """What had to be sent once more may wait behind a nonce that nobody will use."""
         try:
             mined = await self._outside.chain.mined_nonces()
         except KeeperError:
