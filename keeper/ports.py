@@ -1,6 +1,6 @@
 """Every socket of the house: what the flow asks of the outside world, as protocols."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Never, Protocol, TypeAlias
 
@@ -253,6 +253,14 @@ class Journal(Protocol):
 
     async def close(self) -> None:
         """Let go of it."""
+        ...
+
+
+class Requests(Protocol):
+    """What an operator asks for, beside the flow."""
+
+    async def take(self, account: Account, now: float) -> Collection[FeedId]:
+        """Feeds that are to be pushed now, each request once; `now` in Unix seconds. Raises JournalError."""
         ...
 
 

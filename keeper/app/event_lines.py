@@ -134,9 +134,9 @@ def _network_line(
         case ChainReadFailed(error=error):
             text = f"{event.network} cannot be read, its last known state stays in force: {error}"
             return Line("chain_read_failed", text, network | {"error": error})
-        case ForceRequested(origin=origin):
-            text = f"{event.network}: update of all feeds asked for by {origin}"
-            return Line("force_requested", text, network | {"origin": origin})
+        case ForceRequested(origin=origin, feeds=feeds):
+            text = f"{event.network}: update of {feeds} feeds asked for by {origin}"
+            return Line("force_requested", text, network | {"origin": origin, "feeds": feeds})
         case NothingToPush(origin=origin):
             text = f"{event.network}: nothing is newer than on chain, asked for by {origin}"
             return Line("nothing_to_push", text, network | {"origin": origin})

@@ -20,11 +20,14 @@ from keeper.evm.rpc import RpcPool, transport
 from keeper.hermes.config import HermesConfig, Timing
 from keeper.hermes.source import HermesSource
 from keeper.journal.address import PostgresServer, SqliteFile
+from keeper.journal.database import Database, PostgresDatabase, SqliteDatabase
 from keeper.journal.journal import StoredJournal
 from keeper.journal.postgres import PostgresJournal
+from keeper.journal.requests import RequestBox
 from keeper.journal.sqlite import SqliteJournal
 from keeper.pipeline.journaling import DurableJournal, prune_hourly
 from keeper.pipeline.network import Network, NetworkConfig
+from keeper.pipeline.requests import heed_requests
 from keeper.pipeline.submitter import SubmitConfig
 from keeper.ports import Clock, Outside
 from keeper.server.app import Server
@@ -76,19 +79,21 @@ async def assembled(settings: Settings, *, dry_run: bool = False) -> AsyncIterat
         clock=clock,
         emit=emit,
     )
+    networks = [Network(config=_network_config(settings, dry_run=dry_run), outside=outside)]
     keeper = Keeper(
-        source=HermesSource(hermes_config(settings), clock=clock, emit=emit),
-        networks=[Network(config=_network_config(settings, dry_run=dry_run), outside=outside)],
-        clock=clock,
+        source=HermesSource(hermes_config(settings), clock=clock, emit=emit), networks=networks, clock=clock
     )
+    box = RequestBox(_database_of(settings))
     server = Server(keeper, metrics, host=settings.metrics_host, port=settings.metrics_port)
     try:
         await journal.open()
         pruning = prune_hourly(journal, retention_s=settings.journal_retention_days * DAY_S, clock=clock)
-        async with server, running(pruning, name="journal pruning"):
+        heeding = heed_requests(box, networks, clock)
+        async with server, running(pruning, name="journal pruning"), running(heeding, name="requests"):
             yield Parts(keeper, server)
     finally:
         await pool.close()
+        await box.close()
         await journal.close()
 
 
@@ -117,6 +122,15 @@ def journal_of(settings: Settings) -> StoredJournal:
             return SqliteJournal(file, sync=settings.journal_sync)
         case PostgresServer() as server:
             return PostgresJournal(server)
+
+
+def _database_of(settings: Settings) -> Database:
+    """The same, for reading now and then."""
+    match settings.journal:
+        case SqliteFile() as file:
+            return SqliteDatabase(file)
+        case PostgresServer() as server:
+            return PostgresDatabase(server, keeps_connection=True)
 
 
 def hermes_config(settings: Settings) -> HermesConfig:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from keeper.app.loading import JournalPlace
     from keeper.domain.units import FeedId
-    from keeper.journal.stories import Filter
+    from keeper.journal.stories import Filter, PushStory
 
 _T = TypeVar("_T")
 
@@ -40,6 +40,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     _add_show(parts)
     _add_export(parts)
     _add_costs(parts)
+    _add_retry(parts)
 
 
 def _add_list(parts: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -53,8 +54,7 @@ def _add_list(parts: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 def _add_show(parts: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = parts.add_parser("show", help="all about one push")
-    parser.add_argument("id", metavar="ID", help="number of the push, or hash of one of its transactions")
-    parser.add_argument("--network", metavar="NAME", help="of this network")
+    _add_id(parser)
     _add_options(parser, ("table", "json"))
     parser.set_defaults(run=_show)
 
@@ -73,6 +73,25 @@ def _add_costs(parts: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     _add_filters(parser)
     parser.add_argument("--by", choices=("day", "feed"), help="only by day, or only by feed")
     parser.set_defaults(run=_costs)
+
+
+def _add_retry(parts: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = parts.add_parser(
+        "retry",
+        help="have the running keeper push the feeds of a push anew",
+        description="The keeper plans a new push with the newest prices; the old transactions are not sent again.",
+    )
+    _add_id(parser)
+    _add_options(parser, ("table", "json"))
+    parser.add_argument(
+        "--wait", type=float, default=10.0, metavar="SECONDS", help="for that push (default: %(default)g)"
+    )
+    parser.set_defaults(run=_retry)
+
+
+def _add_id(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", metavar="ID", help="number of the push, or hash of one of its transactions")
+    parser.add_argument("--network", metavar="NAME", help="of this network")
 
 
 def _add_options(parser: argparse.ArgumentParser, formats: tuple[str, ...]) -> None:
@@ -116,13 +135,24 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace) -> int:
-    from keeper.app.journal_screen import push_tables
-    from keeper.app.journal_views import push_view
-    from keeper.app.printing import writer
+    place = _place(args)
+    _print_push(_the_one(args, place), args, place)
+    return 0
+
+
+def _retry(args: argparse.Namespace) -> int:
+    from keeper.app.journal_retry import retry
+
+    place = _place(args)
+    pushed = asyncio.run(retry(place.address, _the_one(args, place), patience_s=args.wait))
+    _print_push(pushed, args, place)
+    return 0
+
+
+def _the_one(args: argparse.Namespace, place: "JournalPlace") -> "PushStory":
     from keeper.domain.errors import Rejected
     from keeper.journal.reading import newest
 
-    place = _place(args)
     wanted = _filter_of_id(args.id, args.network)
     stories = _read(place, lambda connection: newest(connection, wanted, 2))
     if not stories:
@@ -130,11 +160,18 @@ def _show(args: argparse.Namespace) -> int:
     if len(stories) > 1:
         networks = ", ".join(sorted({story.network for story in stories}))
         raise Rejected(f"several pushes are called {args.id}: say which with --network ({networks})")
+    return stories[0]
+
+
+def _print_push(story: "PushStory", args: argparse.Namespace, place: "JournalPlace") -> None:
+    from keeper.app.journal_screen import push_tables
+    from keeper.app.journal_views import push_view
+    from keeper.app.printing import writer
+
     if args.format == "table":
-        _print(push_tables(stories[0], place.names))
+        _print(push_tables(story, place.names))
     else:
-        writer(args.format)([push_view(stories[0], place.aliases.get)])
-    return 0
+        writer(args.format)([push_view(story, place.aliases.get)])
 
 
 def _export(args: argparse.Namespace) -> int:

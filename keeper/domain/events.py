@@ -61,11 +61,13 @@ class ChainReadFailed:
 
 @dataclass(frozen=True, slots=True)
 class ForceRequested:
-    """All feeds are to be updated whatever their thresholds say."""
+    """Feeds are to be updated whatever their thresholds say."""
 
     network: str
     origin: str
     """`timer`, `signal` or `control`."""
+    feeds: int
+    """So many."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import asyncpg
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event
@@ -20,6 +20,7 @@ _T = TypeVar("_T")
 LOCK_PATIENCE_S = 5.0
 _CONNECT_S = 5.0
 _QUERY_S = 60.0
+_ONE_CONNECTION: dict[str, Any] = {"pool_size": 1, "max_overflow": 0, "pool_pre_ping": True}
 
 
 class Database(Protocol):
@@ -27,6 +28,10 @@ class Database(Protocol):
 
     async def run(self, work: Callable[[Connection], _T], *, writes: bool = False) -> _T:
         """Do the work in one transaction, without holding up the event loop; raises JournalError."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of it."""
         ...
 
 
@@ -44,6 +49,9 @@ class SqliteDatabase:
     async def run(self, work: Callable[[Connection], _T], *, writes: bool = False) -> _T:
         """See Database."""
         return await asyncio.to_thread(self._run, work, "BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    async def close(self) -> None:
+        """See Database; every piece of work has had a connection of its own."""
 
     def _run(self, work: Callable[[Connection], _T], begin: str) -> _T:
         if self._read_only and not self.file.path.exists():
@@ -71,12 +79,15 @@ def _begin(connection: Connection) -> None:
 
 
 class PostgresDatabase:
-    """A database on a server; a connection for each piece of work."""
+    """A database on a server; a connection for each piece of work, or one that is kept for all."""
 
-    def __init__(self, server: PostgresServer) -> None:
+    def __init__(self, server: PostgresServer, *, keeps_connection: bool = False) -> None:
         self.server = server
         self._engine = create_async_engine(
-            "postgresql+asyncpg://", async_creator=partial(connect, server), poolclass=NullPool, hide_parameters=True
+            "postgresql+asyncpg://",
+            async_creator=partial(connect, server),
+            hide_parameters=True,
+            **(_ONE_CONNECTION if keeps_connection else {"poolclass": NullPool}),
         )
 
     def __str__(self) -> str:
@@ -87,6 +98,10 @@ class PostgresDatabase:
         with translated(self):
             async with self._engine.begin() as connection:
                 return await connection.run_sync(work)
+
+    async def close(self) -> None:
+        """See Database."""
+        await self._engine.dispose()
 
 
 async def connect(server: PostgresServer) -> "asyncpg.Connection":

@@ -205,3 +205,12 @@ feed_costs = Table(
     sqlite_with_rowid=False,
 )
 Index("keeper_feed_costs_by_feed", feed_costs.c.feed)
+
+requests = Table(
+    "keeper_requests",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", Integer, ForeignKey(accounts.c.id), nullable=False),
+    Column("asked_at", Double, nullable=False),
+    Column("feeds", JSON, nullable=False),  # ids, as hex
+)

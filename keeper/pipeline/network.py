@@ -7,7 +7,7 @@ chain ───▶ OnChainView ─────┘      (what is due, when Deboun
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Never
@@ -46,7 +46,7 @@ from keeper.pipeline.ledger import FAILURES, Ledger
 from keeper.pipeline.planner import Planner, Survey
 from keeper.pipeline.submitter import SubmitConfig, Submitter
 from keeper.pipeline.tracker import OnChainView
-from keeper.ports import Outside, PriceEvent
+from keeper.ports import Account, Outside, PriceEvent
 
 _LOOK_AGAIN_S = 1.0
 """Feeds fall due by time as well: judged at least this often, events or none."""
@@ -133,6 +133,12 @@ class Network:
         """What logs and metrics call it."""
         return self._config.submit.network
 
+    @property
+    def account(self) -> Account | None:
+        """Whose pushes these are; None before the chain was asked for its id."""
+        chain_id = self._view.known_chain_id
+        return None if chain_id is None else Account(self.name, chain_id, self._outside.signer.address)
+
     # What comes in
 
     def take(self, event: PriceEvent) -> None:
@@ -140,10 +146,11 @@ class Network:
         self._buffer.take(event, self._clock.now())
         self._news.set()
 
-    def force(self, origin: str) -> None:
-        """Update all feeds now, whatever their thresholds say; `origin` is `timer`, `signal` or `control`."""
-        self._tell(ForceRequested(self.name, origin))
-        self._forced = frozenset(self._config.policies)
+    def force(self, origin: str, feeds: Collection[FeedId] | None = None) -> None:
+        """Update these feeds now, or all, whatever their thresholds say; `origin` is `timer`, `signal` or `control`."""
+        wanted = self._config.policies.keys() & (self._config.policies if feeds is None else feeds)
+        self._tell(ForceRequested(self.name, origin, len(wanted)))
+        self._forced |= wanted
         self._force_origin = origin
         self._force_until = self._clock.monotonic() + _FORCE_PATIENCE_S
         self._news.set()

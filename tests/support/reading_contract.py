@@ -2,8 +2,11 @@
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -17,15 +20,19 @@ from keeper.domain.errors import JournalError
 from keeper.domain.transaction import Fate, Flight, State
 from keeper.domain.units import FeedId
 from keeper.journal.address import PostgresServer, SqliteFile
+from keeper.journal.database import Database, PostgresDatabase, SqliteDatabase
 from keeper.journal.journal import StoredJournal
 from keeper.journal.migrate import VERSION_TABLE
 from keeper.journal.reading import costs, every, for_reading, newest, read
+from keeper.journal.requests import FRESH_S, Asked, RequestBox, answer, ask, withdraw
 from keeper.journal.stories import CostLine, Filter, PushStory
 from keeper.journal.tables import metadata
 from keeper.ports import Account
 from tests.support import flights as f
 from tests.support.flights import ACCOUNT, BTC, ETH, OTHER
 from tests.support.journal_contract import fresh_account
+
+_T = TypeVar("_T")
 
 DAY_S = 86_400
 NOON = 20_000 * DAY_S + DAY_S / 2
@@ -222,6 +229,37 @@ class ReadingContract(ABC):
         assert seen == sorted(seen)
         assert len(await told.every()) == 300
 
+    async def test_a_keeper_is_asked_once_for_the_feeds_of_a_push(self, told: "Told") -> None:
+        asked = await told.ask(2, at=NOON)
+        box = RequestBox(told.writable())
+        assert await box.take(OTHER, NOON) == set()
+        assert await box.take(ACCOUNT, NOON + 1) == {ETH}
+        assert await box.take(ACCOUNT, NOON + 1) == set()
+        await box.close()
+        assert not await told.run(partial(withdraw, asked=asked))
+
+    async def test_what_was_asked_for_long_ago_or_withdrawn_is_not_heeded(self, told: "Told") -> None:
+        box = RequestBox(told.writable())
+        await told.ask(2, at=NOON)
+        assert await box.take(ACCOUNT, NOON + FRESH_S + 1) == set()
+        withdrawn = await told.ask(2, at=NOON)
+        assert await told.run(partial(withdraw, asked=withdrawn))
+        assert await box.take(ACCOUNT, NOON) == set()
+        await box.close()
+
+    async def test_the_answer_is_the_first_push_with_the_feed_since_then(
+        self, told: "Told", address: SqliteFile | PostgresServer
+    ) -> None:
+        asked = await told.ask(2, at=NOON)
+        assert await told.run(partial(answer, asked=asked)) is None
+        journal = self.journal(address)
+        await journal.open()
+        again = Told(address, journal)
+        for push, feeds in ((6, (BTC,)), (7, (BTC, ETH)), (8, (ETH,))):
+            await again.push(push, at=NOON + push, feeds=feeds)
+        await journal.close()
+        assert await told.run(partial(answer, asked=asked)) == 7
+
     async def test_says_so_where_no_keeper_has_made_tables(self, address: SqliteFile | PostgresServer) -> None:
         with pytest.raises(JournalError, match=r"no journal at|no tables of this version"):
             await Told(address, self.journal(address)).newest()
@@ -264,6 +302,25 @@ class Told:
             await self._journal.record(account, flight, f.note(at + 0.3, "mined", second))
         if end is not None:
             await self._journal.record(account, replace(flight, end=end), f.note(at + 0.4, end.value))
+
+    def writable(self) -> Database:
+        """As the keeper has it for requests."""
+        if isinstance(self.address, SqliteFile):
+            return SqliteDatabase(self.address)
+        return PostgresDatabase(self.address, keeps_connection=True)
+
+    async def ask(self, push: int, *, at: float) -> Asked:
+        """Ask for the feeds of a push."""
+        (story,) = await self.newest(Filter(push=push))
+        return await self.run(partial(ask, story=story, now=at))
+
+    async def run(self, work: Callable[[Connection], _T]) -> _T:
+        """Do the work as one who may write."""
+        database = self.writable()
+        try:
+            return await database.run(work, writes=True)
+        finally:
+            await database.close()
 
     async def newest(self, wanted: Filter = ALL, limit: int = 100) -> list[PushStory]:
         return await read(for_reading(self.address), lambda connection: newest(connection, wanted, limit))

@@ -4,7 +4,9 @@ import asyncio
 import csv
 import io
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -222,3 +224,19 @@ def test_needs_no_settings_but_where_the_journal_is(tmp_path: Path, run: Run, mo
     assert code == 2
     assert "JOURNAL_URL in the environment: is no journal's URL" in errors
     assert "secret" not in errors
+
+
+@pytest.mark.usefixtures("filled")
+def test_retrying_without_a_keeper_says_so_and_asks_no_longer(run: Run, tmp_path: Path) -> None:
+    code, output, errors = run("retry", "3", "--network", "test", "--wait", "0.2")
+    assert (code, output) == (1, "")
+    assert "keeper run" in errors
+    with closing(sqlite3.connect(tmp_path / "keeper-journal.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM keeper_requests").fetchone() == (0,)
+
+
+@pytest.mark.usefixtures("filled")
+def test_retrying_what_is_not_there_is_an_error(run: Run) -> None:
+    code, _, errors = run("retry", "17")
+    assert code == 1
+    assert "knows no push 17" in errors
