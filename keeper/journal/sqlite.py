@@ -14,11 +14,12 @@ from functools import partial
 from keeper.domain.errors import JournalError
 from keeper.journal.address import SqliteFile, Sync
 from keeper.journal.changes import Changes, FeedCostRow, PushRow
-from keeper.journal.database import LOCK_PATIENCE_S, SqliteDatabase
+from keeper.journal.database import SqliteDatabase
 from keeper.journal.failures import is_locked, translated
 from keeper.journal.journal import StoredJournal
 
 _LOCKED_PAUSE_S = 0.002
+_TIDYING_PATIENCE_S = 0.02
 _APPENDS_PER_CHECKPOINT = 256
 _LOG_LIMIT_BYTES = 64 * 2**20
 
@@ -137,11 +138,12 @@ def _write(writer: sqlite3.Connection, account_id: int, rows: Changes) -> bool:
         _execute(writer, account_id, rows)
         writer.execute("COMMIT")
     except sqlite3.Error as exc:
-        if writer.in_transaction:
-            writer.execute("ROLLBACK")
         if is_locked(exc):
             return False
         raise
+    finally:
+        if writer.in_transaction:
+            writer.execute("ROLLBACK")
     return True
 
 
@@ -162,8 +164,9 @@ def _tidy(file: SqliteFile) -> None:
     """Move what was written from the log into the tables, so that the log starts again from its beginning.
 
     The first write to a log that starts again waits for the disk. It is done here, since the next may be a record's.
+    While somebody reads, the log cannot start again: then it grows on until the next time, for no record shall wait.
     """
-    with suppress(sqlite3.Error), closing(sqlite3.connect(file.path, timeout=LOCK_PATIENCE_S)) as connection:
+    with suppress(sqlite3.Error), closing(sqlite3.connect(file.path, timeout=_TIDYING_PATIENCE_S)) as connection:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         connection.execute("PRAGMA wal_checkpoint(RESTART)")

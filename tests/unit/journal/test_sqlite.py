@@ -208,6 +208,22 @@ async def test_the_log_does_not_grow_for_ever(file: SqliteFile, sync: Sync) -> N
     assert max(sizes[300:]) <= max(sizes[:300])
 
 
+async def test_no_record_waits_for_a_reader_that_does_not_come_to_an_end(
+    journal: SqliteJournal, file: SqliteFile
+) -> None:
+    slowest = 0.0
+    with closing(sqlite3.connect(file.path)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM keeper_pushes").fetchall()
+        for push in range(1, 401):
+            started = time.perf_counter()
+            ended = replace(flight(push), end=State.RELEASED)
+            await journal.record(ACCOUNT, ended, f.note(push, "released"))
+            slowest = max(slowest, time.perf_counter() - started)
+            await asyncio.sleep(0.001)
+    assert slowest < 1
+
+
 async def test_can_be_opened_again_while_it_is_open(journal: SqliteJournal) -> None:
     await record(journal, 1)
     await journal.open()
