@@ -250,7 +250,9 @@ class Network:
 
         def replan() -> Plan | None:
             with self._view.without(flight.push):
-                return self._planner.plan(self._planner.survey(self._clock.now(), forced | self._forced))
+                others = self._view.carried_after(flight.push)
+                survey = self._planner.survey(self._clock.now(), forced | self._forced, leaving=others)
+                return self._planner.plan(survey)
 
         flown = self._submitter.fly(flight, replan, plan=plan)
         return tasks.create_task(flown, name=f"push {flight.push} {self.name}")

@@ -45,12 +45,14 @@ class Planner:
         """The verdict on one feed at `now` (Unix seconds)."""
         return self.policies[feed_id].judge(self._buffer.price(feed_id), self._view.coming(feed_id), now, forced=forced)
 
-    def survey(self, now: float, forced: Collection[FeedId]) -> Survey:
-        """The verdicts on all feeds at `now` (Unix seconds)."""
+    def survey(self, now: float, forced: Collection[FeedId], *, leaving: Collection[FeedId] = frozenset()) -> Survey:
+        """The verdicts on all feeds but those of `leaving`, at `now` (Unix seconds)."""
         due: list[tuple[FeedId, Reason]] = []
         held: list[tuple[FeedId, Price, Price]] = []
         withheld: list[FeedId] = []
         for feed_id, policy in self.policies.items():
+            if feed_id in leaving:
+                continue
             source, on_chain = self._buffer.price(feed_id), self._view.coming(feed_id)
             judgement = policy.judge(source, on_chain, now, forced=feed_id in forced)
             if judgement.verdict is Verdict.DUE:

@@ -110,6 +110,10 @@ class OnChainView:
             if carried is not None:
                 self._expected[push] = carried
 
+    def carried_after(self, push: int) -> frozenset[FeedId]:
+        """The feeds of later pushes in flight: an earlier one that took them over would leave those with nothing."""
+        return frozenset(feed_id for later, prices in self._expected.items() if later > push for feed_id in prices)
+
     def saw_block(self, number: int) -> None:
         """A block was mentioned."""
         if number > self._block:
