@@ -25,7 +25,9 @@ PROBE_TIMEOUT_S = 5.0
 _IMPATIENT_S = 1.0
 """A probe after a short outage waits no longer: the node may have come back since it was asked."""
 _WRONG_CHAIN_PAUSE_S = 30.0
-_LAGGING_PAUSE_S = 2.0
+_LAGGING_PAUSE_S = (2.0, 30.0)
+_LAGGING_SHARE = 0.1
+"""The longer it lags, the rarer it is asked."""
 _SLOW_S = 1.0
 _TIMES_SLOWER = 4
 
@@ -212,7 +214,10 @@ class Endpoint:
             return max(self.health.probe_pause_s(now), self.throttled_s)
         if self._reconnect_in_s is not None:
             return self._reconnect_in_s
-        return _LAGGING_PAUSE_S if self.progress.lagging else None
+        if not self.progress.lagging:
+            return None
+        least_s, longest_s = _LAGGING_PAUSE_S
+        return min(max(self.progress.lagging_s(now) * _LAGGING_SHARE, least_s), longest_s)
 
     async def _probe_quietly(self) -> None:
         timeout_s = PROBE_TIMEOUT_S

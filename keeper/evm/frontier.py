@@ -19,13 +19,17 @@ class Frontier:
         self._advanced_at: float | None = None
 
     def report(self, endpoint: str, chain_id: int, block: int, now: float) -> int:
-        """An endpoint tells its newest block; returns how many it is behind what others told before."""
+        """An endpoint tells its newest block; returns how many it is behind what others told before.
+
+        Where there are several others, one that is far ahead of all the rest is not believed.
+        """
         blocks = self._blocks[chain_id]
         before = max(blocks.values(), default=None)
         if before is None or block > before:
             self._advance(block, before, now)
+        others = sorted(told for name, told in blocks.items() if name != endpoint)
         blocks[endpoint] = block
-        return max(blocks.values()) - block
+        return max(others[-2:][0] - block, 0) if others else 0
 
     def _advance(self, block: int, before: int | None, now: float) -> None:
         if before is not None and self._advanced_at is not None:

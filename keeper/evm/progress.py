@@ -23,6 +23,7 @@ class Progress:
         self._lag_limit = lag_limit
         self._block: int | None = None
         self._since = 0.0
+        self._lagging_since: float | None = None
 
     @property
     def lagging(self) -> bool:
@@ -34,7 +35,15 @@ class Progress:
         self.lag_blocks = self._frontier.report(self._endpoint, chain_id, block, now)
         if block != self._block:
             self._block, self._since = block, now
+        if not self.lagging:
+            self._lagging_since = None
+        elif self._lagging_since is None:
+            self._lagging_since = now
         self.stalled = now - self._since >= self._patience_s()
+
+    def lagging_s(self, now: float) -> float:
+        """For how long it has been too far behind."""
+        return 0.0 if self._lagging_since is None else now - self._lagging_since
 
     def _patience_s(self) -> float:
         block_time_s = self._frontier.block_time_s

@@ -164,10 +164,12 @@ class TestFirstOfFive:
 
     @pytest.mark.parametrize("ill", [Ill.REFUSES, Ill.HANGS, Ill.BREAKS, Ill.THROTTLES, Ill.SWALLOWS])
     async def test_a_broadcast_everywhere_is_not_held_up(self, five: Endpoints, node: Node, ill: Ill) -> None:
+        await node.request("evm_setAutomine", False)  # else those that are asked later find the nonce used
         await five.first.fall(ill)
         started = monotonic()
         await five.chain.broadcast(await signed_transfer(0), everywhere=True)
         assert monotonic() - started < 1
+        await node.request("anvil_mine", "0x1")
         await wait_until(lambda: _is_used(node, 0))
 
     async def test_what_it_has_swallowed_lands_by_the_others(self, five: Endpoints, node: Node) -> None:

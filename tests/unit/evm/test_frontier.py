@@ -39,6 +39,14 @@ def test_a_chain_that_starts_anew_is_not_behind_itself() -> None:
     assert frontier.report("a", OURS, 1, 1) == 0
 
 
+def test_one_that_is_far_ahead_alone_is_not_believed_where_there_are_several() -> None:
+    frontier = Frontier()
+    frontier.report("liar", OURS, 10**9, 0)
+    frontier.report("a", OURS, 100, 0)
+    assert frontier.report("b", OURS, 100, 0) == 0
+    assert frontier.report("c", OURS, 90, 0) == 10
+
+
 def test_learns_the_time_between_blocks_from_any_pair_of_reports() -> None:
     frontier = Frontier()
     frontier.report("a", OURS, 100, 0)

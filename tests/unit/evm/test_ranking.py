@@ -55,6 +55,14 @@ class TestLag:
         await asyncio.sleep(3600)
         assert nodes[0].bodies == before
 
+    async def test_an_endpoint_that_never_catches_up_is_asked_ever_less(self) -> None:
+        nodes = [ScriptedNode(block=50), ScriptedNode(block=100)]
+        pool = await connected(*nodes)
+        await pool.ask(BLOCK)
+        before = nodes[0].bodies
+        await asyncio.sleep(24 * 3600)
+        assert nodes[0].bodies - before <= 24 * 3600 / 30 + 50
+
     async def test_the_block_of_a_header_tells_it_as_well(self) -> None:
         nodes = [ScriptedNode(block=100), ScriptedNode(block=100)]
         nodes[0].answers["eth_getBlockByNumber"] = {"number": hex(90)}

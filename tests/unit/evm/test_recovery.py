@@ -7,6 +7,7 @@ import pytest
 from keeper.domain.errors import Throttled, Transient
 from keeper.domain.status import EndpointState
 from keeper.evm.rpc import RpcPool
+from keeper.evm.wire import Call
 from tests.support.clock import LoopClock
 from tests.support.pool import CHAIN_ID, PROBE, SEND, connected, pool_of, read, reads
 from tests.support.scripted_node import RETRY_AFTER_S, FakeSocketTransport, Fault, ScriptedNode
@@ -85,6 +86,19 @@ async def test_probes_end_when_the_endpoint_is_well() -> None:
     before = [node.bodies for node in nodes]
     await asyncio.sleep(3600)
     assert [node.bodies for node in nodes] == before
+
+
+async def test_a_failure_is_more_urgent_than_a_lag() -> None:
+    nodes = [ScriptedNode(block=50), ScriptedNode(block=100)]
+    pool = await connected(*nodes)
+    await pool.ask(Call("eth_blockNumber"))
+    await asyncio.sleep(600)
+    nodes[1].fault = nodes[0].fault = Fault.REFUSES
+    with pytest.raises(Transient):
+        await read(pool)
+    nodes[0].fault = Fault.NONE
+    async with asyncio.timeout(BACK_WITHIN_S):
+        await pool.recovered()
 
 
 async def test_probes_end_with_the_pool() -> None:
