@@ -164,8 +164,6 @@ class Flight:
     """Why the last try did not get anywhere."""
     hopeless: bool = False
     """It would be the same the next time."""
-    doubted: bool = False
-    """Its nonce was seen used while no attempt has a receipt."""
 
     @property
     def state(self) -> State:
@@ -248,7 +246,6 @@ class Stumbled:
     block: int = 0
     """The newest one known."""
     hopeless: bool = False
-    doubted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +301,6 @@ def advance(flight: Flight, fact: Fact, now: float) -> Flight:
                 resume_at=fact.resume_at,
                 problem=fact.problem,
                 hopeless=fact.hopeless,
-                doubted=fact.doubted,
             )
         case Resumed():
             return replace(flight, resume_at=now)

@@ -92,8 +92,10 @@ class Submitter:
         self._reorganisations = 0
         self._checked: dict[int, int] = {}
         """Reorganisations before the last look at each flight, by push."""
-        self._stranded: set[int] = set()
-        """Pushes that wait in a pool behind a nonce that is yet to be used: others fill the gap meanwhile."""
+        self._doubted: dict[int, int] = {}
+        """The block at which the chain's nonces were first seen not to fit a push."""
+        self._aside: set[int] = set()
+        """Pushes that others go on without: they wait behind a nonce gap, or theirs seems to be used."""
         self._final_below = 0
         """All nonces before this one are used for good."""
         self._inclusion = InclusionTime()
@@ -105,14 +107,15 @@ class Submitter:
 
     @property
     def in_flight(self) -> int:
-        """How many nonces are neither mined nor given back, and not stranded."""
-        under_way = self._flights.keys() - self._stranded
+        """How many nonces are neither mined nor given back; without pushes set aside."""
+        under_way = self._flights.keys() - self._aside
         return sum(self._flights[push].state is not State.INCLUDED for push in under_way)
 
     @property
     def unverified(self) -> bool:
         """Whether something recovered was not found at a node yet: new work waits for it."""
-        return any(flight.state is State.UNCERTAIN for flight in self._flights.values())
+        under_way = self._flights.keys() - self._aside
+        return any(self._flights[push].state is State.UNCERTAIN for push in under_way)
 
     @property
     def flights(self) -> tuple[Flight, ...]:
@@ -144,8 +147,8 @@ class Submitter:
 
     def reserve(self, push: int, plan: Plan) -> Flight:
         """A nonce for a push."""
-        stranded = {self._flights[each].nonce for each in self._stranded}
-        while (nonce := self.nonces.reserve()) in stranded:
+        taken = {self._flights[each].nonce for each in self._aside}
+        while (nonce := self.nonces.reserve()) in taken:
             pass
         flight = self._keep(Flight(push, nonce))
         self._view.expect(flight.push, plan.prices)
@@ -172,7 +175,7 @@ class Submitter:
             flight = await self._act(action, flight, fresh)
         del self._flights[flight.push]
         self._checked.pop(flight.push, None)
-        self._stranded.discard(flight.push)
+        self._trust(flight)
         self._view.forget(flight.push)
         if flight.end is not State.FINAL:
             self._landed(self._finished(flight))
@@ -205,9 +208,9 @@ class Submitter:
             block_time_s=self._view.block_time_s,
             wanted=wanted,
             blocking=any(
-                other.nonce > flight.nonce for other in self._flights.values() if other.push not in self._stranded
+                other.nonce > flight.nonce for other in self._flights.values() if other.push not in self._aside
             ),
-            outbids=self._config.outbids and flight.push not in self._stranded,
+            outbids=self._config.outbids and flight.push not in self._aside,
         )
 
     # Out
@@ -292,7 +295,8 @@ class Submitter:
                     reached = self._nonce_reached(max(await self._outside.chain.mined_nonces()), flight)
                     if reached < flight.nonce and not flight.out and self.in_flight == 1:
                         return await self._renumber(flight, reached)
-                    return await self._stumble(flight, text, attempt, fate=Fate.OUTBID, at_once=True)
+                    outbid = await self._stumble(flight, text, attempt, fate=Fate.OUTBID, at_once=True)
+                    return await self._check_for_gap(outbid) if outbid.out else outbid
                 case Refusal.UNDERPRICED:
                     await self._view.read()
                 case Refusal.GAS_LIMIT | Refusal.WOULD_REVERT:
@@ -328,15 +332,19 @@ class Submitter:
     async def _used_by_a_stranger(self, flight: Flight, mined: int, *, alone: bool) -> Flight:
         if not flight.out and alone:
             return await self._renumber(flight, mined)
-        if flight.out and not flight.doubted:
-            text = "its nonce seems to be used by another transaction"
-            return await self._stumble(flight, text, doubted=True)  # receipts may lag behind nonces: look once more
+        first_block = self._doubted.get(flight.push, self._view.head)
+        if flight.out and (
+            flight.push not in self._doubted or self._view.head < first_block + self._config.rules.confirmations
+        ):
+            self._doubt(flight, next_nonce=max(mined, self.nonces.next or 0))
+            return await self._stumble(flight, "its nonce seems to be used by another transaction")
         self.nonces.skip_to(mined)
         return await self._step(flight, Ended(State.SUPERSEDED), "superseded")
 
     async def _renumber(self, flight: Flight, nonce: int) -> Flight:
         """Nothing of it is out and no other push is under way: go on with the account's real next nonce.
 
+        """Receipts may lag behind nonces, and endpoints lie: what is out is given up when no reorganisation helps."""
         Whoever used the other nonce may have written what this push is to bring.
         """
         await self._view.read()
@@ -345,20 +353,31 @@ class Submitter:
 
     async def _check_for_gap(self, flight: Flight) -> Flight:
         """What had to be sent once more may wait behind a nonce that nobody will use."""
+    def _doubt(self, flight: Flight, *, next_nonce: int) -> None:
+        """The chain's nonces do not fit the flight: at the second time others go on without it."""
+        if flight.push in self._doubted and flight.push not in self._aside:
+            self._aside.add(flight.push)
+            self._view.forget(flight.push)
+            self.nonces.restart_at(next_nonce)
+        self._doubted.setdefault(flight.push, self._view.head)
+
+    def _trust(self, flight: Flight) -> None:
+        """It counts again."""
+        self._doubted.pop(flight.push, None)
+        self._aside.discard(flight.push)
+
         try:
             mined = await self._outside.chain.mined_nonces()
         except KeeperError:
             return flight
         reached = self._nonce_reached(max(mined), flight)
         if reached >= flight.nonce:
-            self._stranded.discard(flight.push)
-        elif not flight.doubted:
-            return await self._stumble(flight, "it seems to wait behind a nonce that nobody uses", doubted=True)
-        elif flight.push not in self._stranded:
-            self._stranded.add(flight.push)
-            self._view.forget(flight.push)
-            self.nonces.restart_at(reached)
-        return flight
+            self._trust(flight)
+            return flight
+        self._doubt(flight, next_nonce=reached)
+        if flight.push in self._aside:
+            return flight
+        return await self._stumble(flight, "it seems to wait behind a nonce that nobody uses")
 
     def _nonce_reached(self, mined: int, flight: Flight) -> int:
         """How far the account comes without the flight: what is mined, by our receipts too, and the flights before."""
@@ -377,7 +396,6 @@ class Submitter:
         fate: Fate = Fate.UNSENT,
         at_once: bool = False,
         hopeless: bool = False,
-        doubted: bool = False,
     ) -> Flight:
         """A try did not get anywhere: note why, and when the next one may follow."""
         hurry = at_once and flight.retries <= self._config.rules.retries
@@ -389,7 +407,6 @@ class Submitter:
             fate=fate,
             block=self._view.head,
             hopeless=hopeless,
-            doubted=doubted,
         )
         self._outside.emit(
             PushRetried(
@@ -478,6 +495,7 @@ class Submitter:
     async def _orphaned(self, flight: Flight) -> Flight:
         """A reorganisation took the block away: the push is in flight again, and the view is read anew."""
         assert flight.receipt is not None
+        self._trust(flight)
         attempt = flight.mined
         orphaned = await self._step(flight, Orphaned(self._view.head), "orphaned", tx_hash=flight.receipt.tx_hash)
         self._outside.emit(PushOrphaned(self._config.network, flight.push, flight.receipt.tx_hash))

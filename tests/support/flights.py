@@ -77,9 +77,7 @@ def note(at: float, kind: str, tried: Attempt | None = None, *, endpoint: str = 
 
 def recovered(flight: Flight) -> Flight:
     """What a journal gives back of a flight that it holds."""
-    return replace(
-        flight, attempts=tuple(map(_recovered, flight.attempts)), resume_at=0.0, hopeless=False, doubted=False
-    )
+    return replace(flight, attempts=tuple(map(_recovered, flight.attempts)), resume_at=0.0, hopeless=False)
 
 
 def _recovered(tried: Attempt) -> Attempt:

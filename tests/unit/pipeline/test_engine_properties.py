@@ -16,7 +16,8 @@ from tests.unit.pipeline.conftest import CONFIG, SUBMIT
 
 SETTLED_WITHIN_S = 700
 """After the last fault: a backoff of five minutes may just have begun."""
-MOST_REQUESTS_A_SECOND = 100
+MOST_REQUESTS_A_SECOND = 250
+"""Eight pushes may be looked for at once, each two dozen times in its first second."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,21 @@ STORIES: dict[str, tuple[Setup, list[Step]]] = {
     "what lies beyond a gap lands when the gap is filled": (
         replace(PLAIN, block_time_s=12.0),
         [("lose answers", 1, 12.0), ("fresh disk", 0, 0.003), ("reorganise", 5, 0.0), ("drop pool", 0, 0.0)],
+    ),
+    "a stranger outbids beyond a gap": (
+        PLAIN,
+        [
+            ("base fee", 212, 40.0),
+            ("stall", 0, 0.0),
+            ("fresh disk", 0, 40.0),
+            ("base fee", 676, 0.4),
+            ("rival pending", 0, 40.0),
+            ("reorganise and forget", 5, 40.0),
+        ],
+    ),
+    "all endpoints lie, and say that the nonce is used": (
+        replace(PLAIN, outbids=False, subscribable=True, retries=3),
+        [("stall", 0, 0.1), ("lie", 9, 0.1), ("refuse", 11, 40.0)],
     ),
     "what cannot be outbid at the cap is mined": (
         replace(PLAIN, outbids=False, subscribable=True),

@@ -294,9 +294,12 @@ async def test_a_nonce_used_by_a_stranger_ends_the_push_and_is_learned(start: St
         bench.chain.use_nonce()
         bench.chain.automine = True
         bench.publish(F1=110_000)
-        await settle(60)
-        assert bench.outcomes() == [Outcome.SUPERSEDED, Outcome.CONFIRMED]
+        await settle(30)
+        assert bench.outcomes() == [Outcome.CONFIRMED]
         assert [sent.nonce for sent in bench.told(PushSent)] == [1, 2]
+        bench.chain.pass_blocks(2)
+        await settle(20)
+        assert bench.outcomes() == [Outcome.CONFIRMED, Outcome.SUPERSEDED]
 
 
 async def test_a_nonce_too_low_is_corrected_within_the_push(start: Start) -> None:
