@@ -335,6 +335,14 @@ class TestFailover:
 
 
 class TestOffers:
+    async def test_a_node_that_leads_to_another_chain_now_is_left(self) -> None:
+        async with followed(nodes=2) as bench:
+            bench.nodes[0].chain_id = 1
+            bench.lose()
+            await asyncio.sleep(30)
+            assert bench.nodes[1].subscriptions
+            assert [status.state for status in bench.pool.endpoints()] == ["wrong_chain", "healthy"]
+
     async def test_ends_at_once_where_no_endpoint_offers_subscriptions(self) -> None:
         listener = RecordingListener()
         pool = RpcPool([FakeTransport("a", ScriptedNode())], clock=LoopClock())
