@@ -104,7 +104,10 @@ class ChainListener(Protocol):
     """Who follows a chain."""
 
     def on_live(self, *, live: bool) -> None:
-        """Heads and events arrive by themselves from now on, or no longer."""
+        """Heads and events arrive by themselves from now on, or no longer.
+
+        What was missed before has been told by then; of a long gap only the end, so a view of the chain is to be read anew.
+        """
         ...
 
     def on_head(self, head: Head) -> None:
