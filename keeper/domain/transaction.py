@@ -142,7 +142,7 @@ class Attempt:
     sent_at: float = 0.0
     """When it was last handed over."""
     since: float = 0.0
-    """When it was last handed over, or put back by a reorganisation: from then on it may be late."""
+    """When it was first handed over, put back by a reorganisation, or handed over late: it may be late from then on."""
     since_block: int = 0
 
 
@@ -222,6 +222,8 @@ class Taken:
     tx_hash: bytes
     block: int
     """The newest one known."""
+    repeats: bool = False
+    """It was out already, and is not late: its time runs on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +232,8 @@ class Unanswered:
 
     tx_hash: bytes
     block: int
+    repeats: bool = False
+    """As in Taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +249,8 @@ class Stumbled:
     """What became of it: REFUSED, OUTBID or UNSENT."""
     block: int = 0
     """The newest one known."""
+    repeats: bool = False
+    """As in Taken."""
     hopeless: bool = False
 
 
@@ -289,10 +295,10 @@ def advance(flight: Flight, fact: Fact, now: float) -> Flight:
     match fact:
         case Signed(attempt):
             return replace(flight, attempts=(*flight.attempts, attempt))
-        case Taken(tx_hash, block):
-            return _sent(flight, tx_hash, Fate.HELD, now, block)
-        case Unanswered(tx_hash, block):
-            return _sent(flight, tx_hash, Fate.DOUBTFUL, now, block)
+        case Taken():
+            return _change(flight, fact.tx_hash, lambda attempt: _sent(attempt, Fate.HELD, fact, now))
+        case Unanswered():
+            return _change(flight, fact.tx_hash, lambda attempt: _sent(attempt, Fate.DOUBTFUL, fact, now))
         case Stumbled():
             changed = _change(flight, fact.tx_hash, lambda attempt: _refused(attempt, fact, now))
             return replace(
@@ -424,8 +430,16 @@ def _decide_out(flight: Flight, world: World, rules: Rules) -> Action:
 
 def _is_quiet(flight: Flight, world: World, rules: Rules) -> bool:
     """Whether to hand the newest attempt over once more: nodes forget, swallow, and do not answer."""
-    patience_s = rules.resend_held_s if flight.newest.fate is Fate.HELD else rules.resend_doubtful_s
-    return world.now - flight.newest.sent_at >= patience_s or is_late(flight, world, rules)
+    return world.now - flight.newest.sent_at >= _patience_s(flight, rules) or is_late(flight, world, rules)
+
+
+def _patience_s(flight: Flight, rules: Rules) -> float:
+    return rules.resend_held_s if flight.newest.fate is Fate.HELD else rules.resend_doubtful_s
+
+
+def next_try_at(flight: Flight, rules: Rules) -> float:
+    """When something is to be done with what is out, if the chain tells nothing till then."""
+    return max(flight.newest.sent_at + _patience_s(flight, rules), flight.resume_at)
 
 
 def is_late(flight: Flight, world: World, rules: Rules) -> bool:
@@ -455,14 +469,12 @@ def _change(flight: Flight, tx_hash: bytes | None, change: Callable[[Attempt], A
     return replace(flight, attempts=tuple(changed))
 
 
-def _sent(flight: Flight, tx_hash: bytes, fate: Fate, now: float, block: int) -> Flight:
+def _sent(attempt: Attempt, fate: Fate, fact: Taken | Unanswered | Stumbled, now: float) -> Attempt:
     """A node has it, or may: what one node is known to hold stays held."""
-
-    def sent(attempt: Attempt) -> Attempt:
-        held = Fate.HELD if attempt.fate is Fate.HELD else fate
-        return replace(attempt, fate=held, sent_at=now, since=now, since_block=block)
-
-    return _change(flight, tx_hash, sent)
+    held = Fate.HELD if attempt.fate is Fate.HELD else fate
+    if fact.repeats:
+        return replace(attempt, fate=held, sent_at=now)
+    return replace(attempt, fate=held, sent_at=now, since=now, since_block=fact.block)
 
 
 def _refused(attempt: Attempt, fact: Stumbled, now: float) -> Attempt:
@@ -471,7 +483,7 @@ def _refused(attempt: Attempt, fact: Stumbled, now: float) -> Attempt:
         return replace(attempt, fate=fact.fate)
     if fact.fate is Fate.UNSENT:
         return attempt
-    return replace(attempt, sent_at=now, since=now, since_block=fact.block)
+    return _sent(attempt, attempt.fate, fact, now)
 
 
 def _put_back(attempt: Attempt, now: float, block: int) -> Attempt:

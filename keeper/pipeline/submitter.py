@@ -37,7 +37,9 @@ from keeper.domain.transaction import (
     World,
     advance,
     decide,
+    is_late,
     next_offer,
+    next_try_at,
     recovered,
 )
 from keeper.domain.units import Gas, Wei
@@ -217,7 +219,12 @@ class Submitter:
 
     async def _sign(self, flight: Flight, plan: Plan | None) -> Flight:
         """Sign another attempt, make it durable, and hand it over."""
-        price = next_offer(flight, offer(self._view.market, self._config.fees), self._config.fees.max_fee)
+        if flight.attempts and not self._view.live:
+            with suppress(KeeperError):
+                await self._view.read()
+        fees, market = self._config.fees, self._view.market
+        in_vain = bool(flight.out) and fees.is_priced_out(market)
+        price = None if in_vain else next_offer(flight, offer(market, fees), fees.max_fee)
         if price is None:
             self._outside.emit(FeeCapReached(self._config.network, flight.push, self._config.fees.max_fee))
             return await self._keep_alive(flight)
@@ -256,20 +263,25 @@ class Submitter:
     async def _send(self, flight: Flight, attempt: Attempt) -> Flight:
         """Hand an attempt over: to the first endpoint that answers, or to all of them once that did not help."""
         first = attempt.fate is Fate.SIGNED
+        repeats = not first and self._is_on_time(flight)
         try:
             endpoint = await self._outside.chain.broadcast(attempt.signed, everywhere=bool(flight.out))
         except SendRefused as refused:
             return await self._refused(flight, attempt, refused)
         except Uncertain as exc:
-            unanswered = Unanswered(attempt.signed.hash, self._view.head)
+            unanswered = Unanswered(attempt.signed.hash, self._view.head, repeats)
             return await self._step(flight, unanswered, "unanswered", tx_hash=attempt.signed.hash, detail=str(exc))
         except KeeperError as exc:
             return await self._stumble(flight, str(exc), attempt)
         if first:
             self._outside.emit(self._sent_event(flight, attempt, endpoint))
-        fact = Taken(attempt.signed.hash, self._view.head)
+        fact = Taken(attempt.signed.hash, self._view.head, repeats)
         taken = await self._step(flight, fact, "taken", tx_hash=attempt.signed.hash, endpoint=endpoint)
         return taken if first and len(flight.attempts) == 1 else await self._check_for_gap(taken)
+
+    def _is_on_time(self, flight: Flight) -> bool:
+        """Whether something is out and not late."""
+        return bool(flight.out) and not is_late(flight, self._world(flight, wanted=False), self._config.rules)
 
     def _sent_event(self, flight: Flight, attempt: Attempt, endpoint: str) -> PushSent:
         plan = attempt.plan
@@ -330,6 +342,7 @@ class Submitter:
         return await self._stumble(flight, text, attempt, fate=Fate.REFUSED)
 
     async def _used_by_a_stranger(self, flight: Flight, mined: int, *, alone: bool) -> Flight:
+        """Receipts may lag behind nonces, and endpoints lie: what is out is given up when no reorganisation helps."""
         if not flight.out and alone:
             return await self._renumber(flight, mined)
         first_block = self._doubted.get(flight.push, self._view.head)
@@ -341,18 +354,6 @@ class Submitter:
         self.nonces.skip_to(mined)
         return await self._step(flight, Ended(State.SUPERSEDED), "superseded")
 
-    async def _renumber(self, flight: Flight, nonce: int) -> Flight:
-        """Nothing of it is out and no other push is under way: go on with the account's real next nonce.
-
-        """Receipts may lag behind nonces, and endpoints lie: what is out is given up when no reorganisation helps."""
-        Whoever used the other nonce may have written what this push is to bring.
-        """
-        await self._view.read()
-        self.nonces.restart_at(nonce + 1)
-        return await self._step(flight, Renumbered(nonce), "renumbered", detail=f"{flight.nonce} -> {nonce}")
-
-    async def _check_for_gap(self, flight: Flight) -> Flight:
-        """What had to be sent once more may wait behind a nonce that nobody will use."""
     def _doubt(self, flight: Flight, *, next_nonce: int) -> None:
         """The chain's nonces do not fit the flight: at the second time others go on without it."""
         if flight.push in self._doubted and flight.push not in self._aside:
@@ -366,6 +367,17 @@ class Submitter:
         self._doubted.pop(flight.push, None)
         self._aside.discard(flight.push)
 
+    async def _renumber(self, flight: Flight, nonce: int) -> Flight:
+        """Nothing of it is out and no other push is under way: go on with the account's real next nonce.
+
+        Whoever used the other nonce may have written what this push is to bring.
+        """
+        await self._view.read()
+        self.nonces.restart_at(nonce + 1)
+        return await self._step(flight, Renumbered(nonce), "renumbered", detail=f"{flight.nonce} -> {nonce}")
+
+    async def _check_for_gap(self, flight: Flight) -> Flight:
+        """What had to be sent once more may wait behind a nonce that nobody will use."""
         try:
             mined = await self._outside.chain.mined_nonces()
         except KeeperError:
@@ -399,13 +411,15 @@ class Submitter:
     ) -> Flight:
         """A try did not get anywhere: note why, and when the next one may follow."""
         hurry = at_once and flight.retries <= self._config.rules.retries
-        delay_s = 0.0 if hurry else self._config.retry_delay_s * 2 ** min(flight.retries, _MOST_DOUBLINGS)
+        doublings = 0 if flight.out else min(flight.retries, _MOST_DOUBLINGS)
+        delay_s = 0.0 if hurry else self._config.retry_delay_s * 2**doublings
         fact = Stumbled(
             problem=problem,
             resume_at=self._outside.clock.monotonic() + delay_s,
             tx_hash=attempt.signed.hash if attempt else None,
             fate=fate,
             block=self._view.head,
+            repeats=self._is_on_time(flight),
             hopeless=hopeless,
         )
         self._outside.emit(
@@ -451,7 +465,7 @@ class Submitter:
         now = self._outside.clock.monotonic()
         waited_s = now - flight.newest.since
         if self._view.live and flight.state is not State.UNCERTAIN:
-            return _LIVE_LOOK_S
+            return _LIVE_LOOK_S if flight.receipt else min(next_try_at(flight, self._config.rules) - now, _LIVE_LOOK_S)
         if flight.receipt is not None:
             return min(max(self._view.block_time_s, waited_s / 2, _SHORTEST_LOOK_S), _LONGEST_LOOK_S)
         sent_just_now = waited_s < self._inclusion.first_look_s()
@@ -482,6 +496,7 @@ class Submitter:
     async def _mined(self, flight: Flight, receipt: Receipt) -> Flight:
         """Mined: the view, the nonces and the account book follow."""
         flight = await self._step(flight, Mined(receipt), "mined", tx_hash=receipt.tx_hash)
+        self._trust(flight)
         self.nonces.skip_to(flight.nonce + 1)
         attempt = flight.mined
         assert attempt is not None, "only receipts of attempts are asked for"
@@ -495,7 +510,6 @@ class Submitter:
     async def _orphaned(self, flight: Flight) -> Flight:
         """A reorganisation took the block away: the push is in flight again, and the view is read anew."""
         assert flight.receipt is not None
-        self._trust(flight)
         attempt = flight.mined
         orphaned = await self._step(flight, Orphaned(self._view.head), "orphaned", tx_hash=flight.receipt.tx_hash)
         self._outside.emit(PushOrphaned(self._config.network, flight.push, flight.receipt.tx_hash))
