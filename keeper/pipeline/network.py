@@ -7,6 +7,7 @@ chain ───▶ OnChainView ─────┘      (what is due, when Deboun
 """
 
 import asyncio
+import math
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -312,6 +313,7 @@ class Network:
         self._governor.assess(self._clock.now())
         if self._governor.look_again_s != before:
             self._poll_anew.set()
+            self._backoff.end()
         self._planner.policies = self._governor.policies
 
     def _push_ended(self, finished: PushFinished) -> None:
@@ -341,7 +343,8 @@ class Network:
         while True:
             self._poll_anew.clear()
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._governor.look_again_s or self._config.poll_interval_s):
+                pause_s = min(self._governor.look_again_s or math.inf, self._config.poll_interval_s)
+                async with asyncio.timeout(pause_s):
                     await self._poll_anew.wait()
                     continue
             try:

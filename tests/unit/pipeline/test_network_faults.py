@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
 from keeper.domain.errors import Refusal, SendRefused
-from keeper.domain.events import PushOrphaned
+from keeper.domain.events import FeeCapReached, PushOrphaned, PushSent
+from keeper.domain.fees import FeePolicy
 from keeper.domain.transaction import Outcome, Receipt, SignedTransaction
+from keeper.domain.units import Wei
 from keeper.ports import Look
-from tests.support.chain import FakeChain
-from tests.unit.pipeline.conftest import Bench, Start
+from tests.support.chain import GWEI, FakeChain
+from tests.unit.pipeline.conftest import SUBMIT, Bench, Start
 
 pytestmark = pytest.mark.looptime
 
@@ -89,3 +92,59 @@ async def test_a_transaction_that_was_mined_unseen_does_not_keep_the_next_one_wa
         bench.publish(F1=120_000)
         await asyncio.sleep(5)
         assert bench.outcomes() == [Outcome.CONFIRMED, Outcome.CONFIRMED]
+
+
+async def pass_blocks(chain: FakeChain, count: int, *, every_s: float) -> None:
+    """Blocks come, and none holds what waits."""
+    for _ in range(count):
+        await asyncio.sleep(every_s)
+        chain.pass_blocks(1)
+
+
+async def test_handing_over_once_more_does_not_put_off_the_replacement(start: Start) -> None:
+    """With 12 s between blocks and a repetition every 15 s."""
+    async with start() as bench:
+        await quiet(bench)
+        await pass_blocks(bench.chain, 6, every_s=12)
+        bench.chain.automine = False
+        bench.publish(F1=110_000, F2=100_000)
+        for _ in range(4):
+            await pass_blocks(bench.chain, 1, every_s=12)
+            bench.publish(F1=111_000, F2=100_000)
+        await asyncio.sleep(5)
+        first, second = bench.told(PushSent)[:2]
+        assert (first.replaces, second.replaces) == (False, True)
+        bench.chain.mine()
+
+
+async def test_fees_that_rise_over_http_are_read_before_a_replacement(start: Start) -> None:
+    async with start() as bench:
+        await quiet(bench)
+        bench.chain.automine = False
+        bench.publish(F1=110_000)
+        await asyncio.sleep(1)
+        bench.chain.base_fee = 50 * GWEI
+        bench.publish(F1=111_000)
+        await pass_blocks(bench.chain, 8, every_s=1)
+        assert len(bench.told(PushSent)) == 2
+        bench.chain.mine()
+        await asyncio.sleep(3)
+        assert bench.outcomes() == [Outcome.CONFIRMED]
+
+
+async def test_what_waits_is_left_alone_while_fees_are_above_the_cap(start: Start) -> None:
+    submit = replace(SUBMIT, fees=FeePolicy(max_fee=Wei(10 * GWEI)))
+    async with start(submit=submit) as bench:
+        await quiet(bench)
+        bench.chain.automine = False
+        bench.publish(F1=110_000)
+        await asyncio.sleep(1)
+        bench.chain.base_fee = 50 * GWEI
+        bench.publish(F1=111_000)
+        await pass_blocks(bench.chain, 8, every_s=1)
+        assert bench.told(FeeCapReached)
+        assert len(bench.told(PushSent)) == 1
+        bench.chain.base_fee = GWEI
+        bench.chain.mine()
+        await asyncio.sleep(3)
+        assert bench.outcomes()[0] is Outcome.CONFIRMED
