@@ -106,7 +106,7 @@ class ChainListener(Protocol):
     def on_live(self, *, live: bool) -> None:
         """Heads and events arrive by themselves from now on, or no longer.
 
-        What was missed before has been told by then; of a long gap only the end, so a view of the chain is to be read anew.
+        What was missed has been told by then; of a long gap only the end, so a view of the chain is to be read anew.
         """
         ...
 
