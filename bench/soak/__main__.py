@@ -10,12 +10,14 @@ from random import Random
 from time import monotonic
 
 from bench.soak.faults import rage
-from bench.soak.verdict import Row, footprint, verdict
+from bench.soak.verdict import Footprint, Row, footprint, verdict
 from bench.soak.world import World, world
 from bench.tables import table
 from keeper.domain.errors import Fatal, KeeperError
 
 _REST_S = 90.0
+_IDLE_S = 75.0
+"""The keeper keeps connections for a minute, in case it needs them again."""
 _POLL_S = 0.25
 
 
@@ -52,7 +54,8 @@ async def soak(folder: Path, *, seconds: float, seed: int) -> tuple[Counter[str]
         met = await rage(around, chance, seconds)
         await around.move_prices(on=False)
         rested_s = await _rest(around)
-        return met, await verdict(around, met=met, before=before, rested_s=rested_s)
+        after = await _calm(around, before)
+        return met, await verdict(around, met=met, before=before, after=after, rested_s=rested_s)
 
 
 async def _rest(around: World) -> float | None:
@@ -63,6 +66,14 @@ async def _rest(around: World) -> float | None:
             return None
         await asyncio.sleep(_POLL_S)
     return monotonic() - began
+
+
+async def _calm(around: World, before: Footprint) -> Footprint:
+    """Give idle connections the time after which they are closed; what is held then."""
+    deadline = monotonic() + _IDLE_S
+    while not (after := await footprint(around)).is_like(before) and monotonic() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(_POLL_S)
+    return after
 
 
 if __name__ == "__main__":
