@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 from itertools import count
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -91,7 +92,8 @@ class PostgresProcess:
         assert self._process is not None
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
         for pid in (self._process.pid, *map(int, children)):
-            os.kill(pid, signal.SIGSTOP if suspended else signal.SIGCONT)
+            with suppress(ProcessLookupError):  # a child may end meanwhile
+                os.kill(pid, signal.SIGSTOP if suspended else signal.SIGCONT)
 
     async def new_database(self) -> str:
         """The URL of an empty database."""
