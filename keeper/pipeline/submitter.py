@@ -330,7 +330,7 @@ class Submitter:
         """
         mined = await self._outside.chain.mined_nonces()
         if flight.out or min(mined) > flight.nonce:
-            flight = await self._look(flight, widely=True)
+            flight = await self._inquire(flight, widely=True)
             if flight.receipt is not None:
                 return flight
         alone = self.in_flight == 1
@@ -471,18 +471,22 @@ class Submitter:
         sent_just_now = waited_s < self._inclusion.first_look_s()
         return self._inclusion.first_look_s() - waited_s if sent_just_now else self._inclusion.next_look_s(waited_s)
 
-    async def _look(self, flight: Flight, *, widely: bool = False) -> Flight:
-        """Ask for the receipts of all attempts; `widely`, or where one is gone, by the word of two endpoints."""
+    async def _look(self, flight: Flight) -> Flight:
+        """Ask for the receipts of all attempts; without an answer nothing changes."""
+        try:
+            return await self._inquire(flight)
+        except KeeperError:
+            return flight
+
+    async def _inquire(self, flight: Flight, *, widely: bool = False) -> Flight:
+        """The same, and raises KeeperError; `widely`, or where a receipt is gone, by the word of two endpoints."""
         waited_s = self._outside.clock.monotonic() - flight.newest.since
         again = waited_s > self._inclusion.first_look_s() + _SHORTEST_LOOK_S
         hashes = [attempt.signed.hash for attempt in reversed(flight.attempts)]
-        try:
-            look = await self._outside.chain.look(hashes, with_block=again)
-            receipts = look.receipts
-            if not receipts and (widely or flight.receipt is not None):
-                receipts = await self._outside.chain.search(hashes)
-        except KeeperError:
-            return flight
+        look = await self._outside.chain.look(hashes, with_block=again)
+        receipts = look.receipts
+        if not receipts and (widely or flight.receipt is not None):
+            receipts = await self._outside.chain.search(hashes)
         self._checked[flight.push] = self._reorganisations
         if look.block is not None:
             self._view.saw_block(look.block)
@@ -522,7 +526,10 @@ class Submitter:
     async def _settle(self, flight: Flight) -> Flight:
         """Deep enough: final if the receipt still stands."""
         receipt = flight.receipt
-        looked = await self._look(flight)
+        try:
+            looked = await self._inquire(flight)
+        except KeeperError:
+            return await self._wait(flight)
         if looked.receipt is None or looked.receipt is not receipt:
             return looked
         self._final_below = max(self._final_below, looked.nonce + 1)

@@ -52,6 +52,7 @@ def _lie(world: World, excess: int) -> None:
 
 
 HAPPENINGS = {
+    "wait": Happening(lambda _world, _: None),
     "mine": Happening(_mine, 1, 3),
     "move": Happening(lambda world, much: world.publish(F1=world.prices["F1"] * (1000 + much) // 1000), -5, 5),
     "reorganise": Happening(lambda world, depth: world.chain.reorganise(depth), 1, 5),

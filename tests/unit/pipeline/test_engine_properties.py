@@ -147,6 +147,10 @@ STORIES: dict[str, tuple[Setup, list[Step]]] = {
         replace(PLAIN, outbids=False, subscribable=True, retries=3),
         [("stall", 0, 0.1), ("lie", 9, 0.1), ("refuse", 11, 40.0)],
     ),
+    "endpoints are down when a push is deep enough to be final": (
+        replace(PLAIN, block_time_s=12.0, subscribable=True, max_in_flight=3, outbids=False, retries=3),
+        [("wait", 0, 40.0), ("go down", 0, 1.0), ("mine", 2, 0.1), ("reorganise", 4, 100.0)],
+    ),
     "what cannot be outbid at the cap is mined": (
         replace(PLAIN, outbids=False, subscribable=True),
         [("go down", 0, 0.0), ("fresh disk", 0, 0.4), ("heal", 0, 0.003), ("base fee", 327, 40.0)],
