@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-all: lint types layers contracts-check test ## everything that CI checks but the locks
+all: lint types layers contracts-check test ## everything that CI checks but the soak and the locks
 
 fmt: $(BIN)/uv ## format the code and fix what can be fixed
 	$(BIN)/ruff check --fix-only --quiet .
