@@ -9,8 +9,8 @@ import socket
 import subprocess
 import tempfile
 import time
-from itertools import count
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Self
 
