@@ -17,6 +17,9 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
+BLOCKS_TO_BE_LATE = 3
+"""Blocks that a transaction pays too little for, after which it is replaced."""
+
 
 @pytest.fixture(params=["sqlite", "postgres"])
 async def journal_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
@@ -135,19 +138,14 @@ async def test_killed_while_it_replaces_a_transaction(world: CrashWorld, hold: H
         await world.jump()
         await told(keeper, "push_sent", 2)
         world.gate.hold = hold
-        await world.mine(base_fee=20 * GWEI)
-        await wait_until(partial(_replaces, world), timeout_s=PATIENCE_S)
+        for _ in range(BLOCKS_TO_BE_LATE):
+            await world.mine(base_fee=20 * GWEI)
+        await wait_until(lambda: world.gate.held, timeout_s=PATIENCE_S)
         await kill(keeper)
     assert await world.mined() == 1
     assert len(await world.attempts()) == 3
     await makes_it_good(world)
     assert await world.mined() == 2, "one of them landed"
-
-
-async def _replaces(world: CrashWorld) -> bool:
-    """Whether a replacement is under way; until then, blocks pass that the transaction pays too little for."""
-    await world.mine(base_fee=20 * GWEI)
-    return world.gate.held > 0
 
 
 async def test_killed_before_what_is_mined_is_final(world: CrashWorld) -> None:
