@@ -81,7 +81,7 @@ def run(setup: Setup, script: list[Step]) -> None:
         loop.close()
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(setups, scripts)
 def test_nothing_twice_nothing_lost_never_stuck(setup: Setup, script: list[Step]) -> None:
     run(setup, script)
@@ -149,7 +149,7 @@ STORIES: dict[str, tuple[Setup, list[Step]]] = {
     ),
     "endpoints are down when a push is deep enough to be final": (
         replace(PLAIN, block_time_s=12.0, subscribable=True, max_in_flight=3, outbids=False, retries=3),
-        [("wait", 0, 40.0), ("go down", 0, 1.0), ("mine", 2, 0.1), ("reorganise", 4, 100.0)],
+        [("wait", 0, 40.0), ("go down", 0, 1.0), ("mine", 2, 0.1), ("reorganise", 5, 100.0)],
     ),
     "what cannot be outbid at the cap is mined": (
         replace(PLAIN, outbids=False, subscribable=True),
