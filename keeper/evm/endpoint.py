@@ -24,7 +24,10 @@ PROBE_TIMEOUT_S = 5.0
 
 _IMPATIENT_S = 1.0
 """A probe after a short outage waits no longer: the node may have come back since it was asked."""
+_WRONG_CHAIN_FIRST_PAUSE_S = 1.0
 _WRONG_CHAIN_PAUSE_S = 30.0
+_WRONG_CHAIN_SHARE = 0.5
+"""Of the time for which it has told that chain, up to the longest pause."""
 _LAGGING_PAUSE_S = (2.0, 30.0)
 _LAGGING_SHARE = 0.1
 """The longer it lags, the rarer it is asked."""
@@ -58,6 +61,8 @@ class Endpoint:
         self.progress = Progress(transport.name, frontier=frontier, lag_limit=lag_limit)
         self.chain_id: int | None = None
         """None until it has said so."""
+        self._chain_since = 0.0
+        """When it first said so."""
         self._transport = transport
         self._clock = clock
         self._ledger = ledger
@@ -180,7 +185,8 @@ class Endpoint:
             self._fail(exc, probing=True)
             raise
         self.health.answered_probe(took_s)
-        self.chain_id = chain_id
+        if chain_id != self.chain_id:
+            self.chain_id, self._chain_since = chain_id, self._clock.monotonic()
         self._verified = self._transport.connection
         self.saw_block(block)
         self._prober.wake()
@@ -209,7 +215,8 @@ class Endpoint:
         if self._suspected:
             return 0.0
         if self.serves_another:
-            return _WRONG_CHAIN_PAUSE_S
+            pause_s = max((now - self._chain_since) * _WRONG_CHAIN_SHARE, _WRONG_CHAIN_FIRST_PAUSE_S)
+            return min(pause_s, _WRONG_CHAIN_PAUSE_S)
         if self.health.down:
             return max(self.health.probe_pause_s(now), self.throttled_s)
         if self._reconnect_in_s is not None:

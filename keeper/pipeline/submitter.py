@@ -139,9 +139,14 @@ class Submitter:
         return Recovered(flights, left.last_push)
 
     async def heard_of(self, mined: int) -> None:
-        """By the word of one endpoint so many transactions are mined: a jump needs that of another one."""
+        """By the word of one endpoint so many transactions are mined: a jump needs that of another one.
+
+        Where there is no other, the next transaction will tell: it is refused if its nonce is used.
+        """
         if self.nonces.next is not None and mined > self.nonces.next:
-            self.nonces.skip_to(min(mined, *await self._outside.chain.mined_nonces()))
+            told = await self._outside.chain.mined_nonces()
+            if len(told) > 1:
+                self.nonces.skip_to(min(mined, *told))
 
     async def spent_since(self, at: float) -> Wei:
         """Cost of the account's transactions mined since then, Unix seconds, by the journal."""

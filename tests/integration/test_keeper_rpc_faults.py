@@ -39,10 +39,22 @@ async def relays(world: FaultWorld, count: int) -> AsyncIterator[list[Relay]]:
         yield built
 
 
+async def fall_in_earnest(relay: Relay, ill: Ill) -> None:
+    """So that the keeper notices: it asks which chain it is on when it connects, and for nonces when it polls."""
+    if ill is Ill.WRONG_CHAIN:
+        await relay.fall(Ill.REFUSES)
+        await asyncio.sleep(1)
+        await relay.heal()
+    await relay.fall(ill)
+    if ill is Ill.LIES:
+        relay.requests.clear()
+        await wait_until(lambda: "eth_getTransactionCount" in relay.requests)
+
+
 @pytest.mark.parametrize("ill", ILLS)
 async def test_alone_it_makes_up_for_what_was_due_when_the_fault_is_over(world: FaultWorld, ill: Ill) -> None:
-    async with relays(world, 1) as (relay,), world.keeper():
-        await relay.fall(ill)
+    async with relays(world, 1) as (relay,), world.keeper(MONITORING_INTERVAL_MS="500"):
+        await fall_in_earnest(relay, ill)
         await world.jump()
         await asyncio.sleep(FAULT_S)
         await relay.heal()
@@ -53,8 +65,8 @@ async def test_alone_it_makes_up_for_what_was_due_when_the_fault_is_over(world: 
 
 @pytest.mark.parametrize("ill", ILLS)
 async def test_as_one_of_five_it_is_hardly_noticed(world: FaultWorld, ill: Ill) -> None:
-    async with relays(world, 5) as (first, *_), world.keeper():
-        await first.fall(ill)
+    async with relays(world, 5) as (first, *_), world.keeper(MONITORING_INTERVAL_MS="500"):
+        await fall_in_earnest(first, ill)
         await world.jump()
         world.record("recovery_s", await world.price_lands())
         await world.jump(feed=1)

@@ -10,8 +10,8 @@ from keeper.domain.errors import Refusal, SendRefused
 from keeper.domain.events import FeeCapReached, PushOrphaned, PushSent
 from keeper.domain.fees import FeePolicy
 from keeper.domain.transaction import Outcome, Receipt, SignedTransaction
-from keeper.domain.units import Wei
-from keeper.ports import Look
+from keeper.domain.units import FeedId, Wei
+from keeper.ports import ChainState, Look
 from tests.support.chain import GWEI, FakeChain
 from tests.unit.pipeline.conftest import SUBMIT, Bench, Start
 
@@ -148,3 +148,23 @@ async def test_what_waits_is_left_alone_while_fees_are_above_the_cap(start: Star
         bench.chain.mine()
         await asyncio.sleep(3)
         assert bench.outcomes()[0] is Outcome.CONFIRMED
+
+
+class LyingChain(FakeChain):
+    """The only endpoint tells of transactions of the account that there are not."""
+
+    async def read(self, feeds: Sequence[FeedId]) -> ChainState:
+        state = await super().read(feeds)
+        return replace(state, nonce=state.nonce + sum(self.told_nonces))
+
+
+async def test_the_word_of_a_lone_endpoint_makes_no_gap(start: Start) -> None:
+    chain = LyingChain()
+    async with start(chain=chain, poll_interval_s=5.0) as bench:
+        await quiet(bench)
+        chain.told_nonces = (10,)
+        await asyncio.sleep(20)
+        bench.publish(F1=110_000)
+        await asyncio.sleep(5)
+        assert bench.outcomes() == [Outcome.CONFIRMED]
+        assert chain.nonce == 2
