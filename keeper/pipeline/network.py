@@ -41,11 +41,12 @@ from keeper.pipeline.backoff import Backoff
 from keeper.pipeline.buffer import Buffer
 from keeper.pipeline.debounce import Debounce, DebounceMode
 from keeper.pipeline.feed_report import FeedReport
+from keeper.pipeline.flights import SubmitConfig
 from keeper.pipeline.follower import Follower
 from keeper.pipeline.governor import Governor, SpendRules
 from keeper.pipeline.ledger import FAILURES, Ledger
 from keeper.pipeline.planner import Planner, Survey
-from keeper.pipeline.submitter import SubmitConfig, Submitter
+from keeper.pipeline.submitter import Submitter
 from keeper.pipeline.tracker import OnChainView
 from keeper.ports import Account, Outside, PriceEvent
 
@@ -411,7 +412,7 @@ class Network:
             detail=self._trouble or self._ledger.last_failure,
             block=self._view.block,
             balance=None if self._view.state is None else self._view.state.balance,
-            nonce=self._submitter.nonces.next,
+            nonce=self._submitter.next_nonce,
             in_flight=self._submitter.in_flight,
             consecutive_failures=self._ledger.consecutive_failures,
             pushes={outcome: self._ledger.outcomes[outcome] for outcome in Outcome},
