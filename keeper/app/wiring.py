@@ -25,9 +25,9 @@ from keeper.journal.journal import StoredJournal
 from keeper.journal.postgres import PostgresJournal
 from keeper.journal.requests import RequestBox
 from keeper.journal.sqlite import SqliteJournal
-from keeper.pipeline.flights import SubmitConfig
+from keeper.pipeline.config import NetworkConfig, SubmitConfig
 from keeper.pipeline.journaling import DurableJournal, prune_hourly
-from keeper.pipeline.network import Network, NetworkConfig
+from keeper.pipeline.network import Network
 from keeper.pipeline.requests import heed_requests
 from keeper.ports import Clock, Outside
 from keeper.server.app import Server

@@ -28,3 +28,8 @@ class Plan:
     def feed_ids(self) -> tuple[FeedId, ...]:
         """Just the feeds."""
         return tuple(feed_id for feed_id, _ in self.feeds)
+
+    @property
+    def forced(self) -> frozenset[FeedId]:
+        """Those that are in it because somebody wants them now."""
+        return frozenset(feed_id for feed_id, reason in self.feeds if reason is Reason.FORCED)

@@ -2,17 +2,14 @@
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from keeper.domain.errors import JournalError
 from keeper.domain.events import PushFinished, PushRetried
-from keeper.domain.fees import FeePolicy
 from keeper.domain.transaction import (
     Attempt,
     Fact,
     Fate,
     Flight,
-    Rules,
     State,
     Stumbled,
     World,
@@ -20,6 +17,7 @@ from keeper.domain.transaction import (
     is_late,
 )
 from keeper.pipeline.accounting import finished
+from keeper.pipeline.config import SubmitConfig
 from keeper.pipeline.nonces import Nonces
 from keeper.pipeline.tracker import OnChainView
 from keeper.ports import Account, Note, Outside
@@ -27,21 +25,6 @@ from keeper.ports import Account, Note, Outside
 _ONCE_MORE_S = 1.0
 """Between two attempts to write to a journal that does not work."""
 _MOST_DOUBLINGS = 6
-
-
-@dataclass(frozen=True, slots=True)
-class SubmitConfig:
-    """How the pushes of one network are sent."""
-
-    network: str
-    contract: bytes
-    """20 bytes."""
-    rules: Rules
-    retry_delay_s: float
-    """Before the first retry; doubles with each."""
-    fees: FeePolicy
-    outbids: bool = True
-    """Whether a higher fee replaces a transaction; not where the sequencer serves first come, first."""
 
 
 class Flights:

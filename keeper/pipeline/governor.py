@@ -4,7 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from keeper.domain.budget import DAY_S, FREELY, Budget, Funds, Spending, SpendLimit, SpendMode, allowance
-from keeper.domain.events import BalanceLow, BudgetNearlySpent, PushHeld, SpendModeChanged
+from keeper.domain.events import (
+    BalanceLow,
+    BudgetNearlySpent,
+    Event,
+    PushFinal,
+    PushFinished,
+    PushHeld,
+    SpendModeChanged,
+)
 from keeper.domain.fees import FeePolicy, offer
 from keeper.domain.gas import PushShape
 from keeper.domain.policy import FeedPolicy
@@ -49,6 +57,8 @@ class Governor:
         self._tell = tell
         self._spending = Spending(day=0, today=Wei(0), since=0.0)
         self._balance = Wei(0)
+        self._paid: set[bytes | None] = set()
+        """Transactions that are in the books and that a reorganisation may still undo."""
         self._held: dict[FeedId, int | None] = {}
         self._warned_on: int | None = None
         self._runway_is_short = False
@@ -64,8 +74,15 @@ class Governor:
         """The balance was read."""
         self._balance = balance
 
-    def note(self, cost: Wei, now: float) -> None:
-        """A transaction was mined: once for each, whatever a reorganisation does to it later."""
+    def take(self, event: Event, now: float) -> None:
+        """A transaction that was mined is paid for, once, whatever a reorganisation does to it later."""
+        if isinstance(event, PushFinished) and event.cost is not None and event.tx_hash not in self._paid:
+            self._paid.add(event.tx_hash)
+            self._pay(event.cost.total, now)
+        elif isinstance(event, PushFinal):
+            self._paid.discard(event.tx_hash)
+
+    def _pay(self, cost: Wei, now: float) -> None:
         self._spending = self._spending.plus(cost, now)
         self._balance = Wei(max(self._balance - cost, 0))
 

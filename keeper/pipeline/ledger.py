@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from keeper.domain.events import PushFinished
+from keeper.domain.events import Event, PushFinal, PushFinished, PushHeld, PushOrphaned, PushSent
 from keeper.domain.fees import Cost
 from keeper.domain.transaction import Outcome
 from keeper.domain.units import FeedId, Wei
@@ -22,24 +22,32 @@ class Ledger:
         self.consecutive_failures = 0
         self.last_failure = ""
         self.last_push_at: float | None = None
-        self._by_push: dict[int, PushFinished] = {}
-        """Those that may still be taken back."""
+        self._mined: dict[int, PushFinished] = {}
+        """Those that a reorganisation may take back, by push."""
         self.last_by_feed: dict[FeedId, tuple[float, Outcome]] = {}
         """When a push with the feed last ended (Unix seconds), and how."""
 
-    def undo(self, push: int) -> None:
-        """A reorganisation took a push back: it is neither an outcome nor paid for any more."""
-        undone = self._by_push.pop(push, None)
-        if undone is None:
-            return
-        self.outcomes[undone.outcome] -= 1
-        self._spend(undone.cost, -1)
+    def take(self, event: Event, now: float) -> None:
+        """Something happened at `now` (Unix seconds); what is no matter of the books is passed over."""
+        match event:
+            case PushFinished():
+                self._note(event, now)
+            case PushOrphaned(push=push):
+                self._undo(push)
+            case PushFinal(push=push):
+                self._mined.pop(push, None)
+            case PushHeld():
+                self.outcomes[Outcome.HELD_BY_BUDGET] += 1
+            case PushSent(replaces=True):
+                self.replacements += 1
+            case _:
+                pass
 
-    def note(self, finished: PushFinished, now: float) -> None:
-        """Add one push that ended at `now` (Unix seconds)."""
+    def _note(self, finished: PushFinished, now: float) -> None:
         self.outcomes[finished.outcome] += 1
         self._spend(finished.cost, 1)
-        self._by_push[finished.push] = finished
+        if finished.cost is not None:
+            self._mined[finished.push] = finished
         if finished.outcome in FAILURES:
             self.consecutive_failures += 1
             self.last_failure = finished.detail
@@ -49,17 +57,12 @@ class Ledger:
         self.last_push_at = now
         self.last_by_feed.update(dict.fromkeys(finished.feeds, (now, finished.outcome)))
 
-    def note_held(self) -> None:
-        """A limit on spending held a push back."""
-        self.outcomes[Outcome.HELD_BY_BUDGET] += 1
-
-    def note_replacement(self) -> None:
-        """A transaction outbids an earlier one with the same nonce."""
-        self.replacements += 1
-
-    def settled(self, push: int) -> None:
-        """No reorganisation will take the push back."""
-        self._by_push.pop(push, None)
+    def _undo(self, push: int) -> None:
+        """A reorganisation took a push back: it is neither an outcome nor paid for any more."""
+        undone = self._mined.pop(push, None)
+        if undone is not None:
+            self.outcomes[undone.outcome] -= 1
+            self._spend(undone.cost, -1)
 
     def _spend(self, cost: Cost | None, sign: int) -> None:
         if cost is not None:

@@ -7,73 +7,45 @@ chain ───▶ OnChainView ─────┘      (what is due, when Deboun
 """
 
 import asyncio
-import math
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Never
-
-from eth_utils.address import to_checksum_address
 
 from keeper.domain.budget import DAY_S
 from keeper.domain.errors import KeeperError
 from keeper.domain.events import (
-    ChainRead,
-    ChainReadFailed,
     Event,
     FailingRepeatedly,
     ForceRequested,
     NothingToPush,
-    PushFinal,
     PushFinished,
-    PushHeld,
-    PushOrphaned,
     PushPlanned,
-    PushSent,
 )
 from keeper.domain.plan import Plan
-from keeper.domain.policy import FeedPolicy, Reason
 from keeper.domain.status import MAX_CONSECUTIVE_FAILURES, NetworkStatus
 from keeper.domain.transaction import Flight, Outcome
 from keeper.domain.units import FeedId
 from keeper.pipeline.accounting import dropped
 from keeper.pipeline.backoff import Backoff
 from keeper.pipeline.buffer import Buffer
-from keeper.pipeline.debounce import Debounce, DebounceMode
+from keeper.pipeline.config import NetworkConfig
+from keeper.pipeline.debounce import Debounce
 from keeper.pipeline.feed_report import FeedReport
-from keeper.pipeline.flights import SubmitConfig
 from keeper.pipeline.follower import Follower
-from keeper.pipeline.governor import Governor, SpendRules
+from keeper.pipeline.forcing import Forcing
+from keeper.pipeline.governor import Governor
 from keeper.pipeline.ledger import FAILURES, Ledger
+from keeper.pipeline.network_report import NetworkReport
 from keeper.pipeline.planner import Planner, Survey
 from keeper.pipeline.submitter import Submitter
 from keeper.pipeline.tracker import OnChainView
+from keeper.pipeline.upkeep import Upkeep
 from keeper.ports import Account, Outside, PriceEvent
 
 _LOOK_AGAIN_S = 1.0
 """Feeds fall due by time as well: judged at least this often, events or none."""
 _TIMER_GRAIN_S = 0.001
 """No timer is finer: a wait that would be shorter is over."""
-_FORCE_PATIENCE_S = 2.0
-"""How long a forced update waits for a price newer than the one on chain."""
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkConfig:
-    """What one network is told; times in seconds."""
-
-    submit: SubmitConfig
-    spend: SpendRules
-    aliases: Mapping[FeedId, str]
-    """What to call each feed: one name for every feed of `policies`."""
-    policies: Mapping[FeedId, FeedPolicy]
-    debounce_s: float
-    debounce_mode: DebounceMode
-    force_interval_s: float
-    """0 is never."""
-    poll_interval_s: float
-    max_in_flight: int
-    dry_run: bool
 
 
 class Network:
@@ -89,14 +61,6 @@ class Network:
         self._planner = Planner(policies=config.policies, buffer=self._buffer, view=self._view)
         self._debounce = Debounce(window_s=config.debounce_s, mode=config.debounce_mode)
         self._ledger = Ledger()
-        self._feeds = FeedReport(
-            aliases=config.aliases,
-            buffer=self._buffer,
-            view=self._view,
-            planner=self._planner,
-            ledger=self._ledger,
-            clock=outside.clock,
-        )
         self._submitter = Submitter(
             config=config.submit,
             outside=replace(outside, emit=self._tell),
@@ -116,19 +80,37 @@ class Network:
             view=self._view,
             tell=self._tell,
         )
+        self._upkeep = Upkeep(
+            network=self.name,
+            poll_interval_s=config.poll_interval_s,
+            view=self._view,
+            submitter=self._submitter,
+            governor=self._governor,
+            tell=self._tell,
+        )
+        self._report = NetworkReport(
+            config=config,
+            outside=outside,
+            view=self._view,
+            submitter=self._submitter,
+            ledger=self._ledger,
+            governor=self._governor,
+            feeds=FeedReport(
+                aliases=config.aliases,
+                buffer=self._buffer,
+                view=self._view,
+                planner=self._planner,
+                ledger=self._ledger,
+                clock=outside.clock,
+            ),
+        )
         self._news = asyncio.Event()
         self._unreached = asyncio.Event()
-        self._poll_anew = asyncio.Event()
-        self._paid: set[bytes] = set()
-        """Transactions whose cost is in the day's books and which a reorganisation may still undo."""
-        self._forced: frozenset[FeedId] = frozenset()
-        self._force_origin = ""
-        self._force_until = 0.0
+        self._forcing = Forcing()
         self._backoff = Backoff(first_s=config.submit.retry_delay_s)
         self._pushes = 0
         self._stopping = False
         self._ready = False
-        self._trouble = "the chain was not read yet"
 
     @property
     def name(self) -> str:
@@ -152,9 +134,7 @@ class Network:
         """Update these feeds now, or all, whatever their thresholds say; `origin` is `timer`, `signal` or `control`."""
         wanted = self._config.policies.keys() & (self._config.policies if feeds is None else feeds)
         self._tell(ForceRequested(self.name, origin, len(wanted)))
-        self._forced |= wanted
-        self._force_origin = origin
-        self._force_until = self._clock.monotonic() + _FORCE_PATIENCE_S
+        self._forcing.add(wanted, origin, self._clock.monotonic())
         self._news.set()
 
     def _stirred(self) -> None:
@@ -178,7 +158,7 @@ class Network:
             left = await self._get_ready()
             async with asyncio.TaskGroup() as tasks:
                 beside = [
-                    tasks.create_task(self._poll_forever(), name=f"poll {self.name}"),
+                    tasks.create_task(self._upkeep.poll_forever(), name=f"poll {self.name}"),
                     tasks.create_task(self._resume_forever(), name=f"resume {self.name}"),
                     tasks.create_task(self._outside.chain.follow(self._follower), name=f"follow {self.name}"),
                 ]
@@ -200,15 +180,14 @@ class Network:
             try:
                 if self._view.state is None:
                     await self._view.connect()
-                    await self._read()
+                    await self._upkeep.read()
                 if self._buffer.any() is not None:
                     await self._view.learn_terms()
                     return await self._recover()
-                self._trouble = "no price has arrived yet"
+                self._upkeep.trouble = "no price has arrived yet"
                 await self._await_news(until=self._clock.monotonic() + _LOOK_AGAIN_S)
             except KeeperError as exc:
-                self._trouble = str(exc)
-                self._tell(ChainReadFailed(self.name, str(exc)))
+                self._upkeep.failed(exc)
                 await asyncio.sleep(delay_s)
                 delay_s = min(2 * delay_s, self._config.submit.retry_delay_s)
         return ()
@@ -220,7 +199,7 @@ class Network:
         self._governor.resume(await self._submitter.spent_since(now - now % DAY_S), now)
         self._assess()
         self._pushes = recovered.last_push
-        self._ready, self._trouble = True, ""
+        self._ready, self._upkeep.trouble = True, ""
         return recovered.flights
 
     async def _push_until_stopped(self, tasks: asyncio.TaskGroup, flights: list[asyncio.Task[None]]) -> None:
@@ -246,14 +225,12 @@ class Network:
         return self._submitter.unverified or self._submitter.in_flight >= most
 
     def _take_off(self, tasks: asyncio.TaskGroup, flight: Flight, plan: Plan | None = None) -> asyncio.Task[None]:
-        forced = (
-            frozenset(feed_id for feed_id, reason in plan.feeds if reason is Reason.FORCED) if plan else frozenset()
-        )
+        forced = plan.forced if plan else frozenset()
 
         def replan() -> Plan | None:
             with self._view.without(flight.push):
                 others = self._view.carried_after(flight.push)
-                survey = self._planner.survey(self._clock.now(), forced | self._forced, leaving=others)
+                survey = self._planner.survey(self._clock.now(), forced | self._forcing.feeds, leaving=others)
                 return self._planner.plan(survey)
 
         flown = self._submitter.fly(flight, replan, plan=plan)
@@ -264,16 +241,15 @@ class Network:
             await self._await_news(until=self._clock.monotonic() + _LOOK_AGAIN_S)
 
     def _survey(self) -> Survey:
-        return self._planner.survey(self._clock.now(), self._forced)
+        return self._planner.survey(self._clock.now(), self._forcing.feeds)
 
     def _moment(self, *, any_due: bool) -> float:
         """When to push next as things stand, in monotonic seconds; past the next look while no feed is due."""
         now = self._clock.monotonic()
         if any_due:
-            return now if self._forced else max(self._debounce.moment(now), self._backoff.until)
-        if self._forced and now >= self._force_until:
-            self._forced = frozenset()
-            self._tell(NothingToPush(self.name, self._force_origin))
+            return now if self._forcing.feeds else max(self._debounce.moment(now), self._backoff.until)
+        if self._forcing.gives_up(now):
+            self._tell(NothingToPush(self.name, self._forcing.origin))
         self._debounce.calmed()
         return now + _LOOK_AGAIN_S
 
@@ -286,7 +262,7 @@ class Network:
         plan = self._planner.plan(survey)
         if plan is None:
             return None
-        self._forced = frozenset() if plan.complete else self._forced - plan.prices.keys()
+        self._forcing.planned(plan)
         if plan.complete:
             self._debounce.pushed(self._clock.monotonic())
         self._pushes += 1
@@ -313,14 +289,11 @@ class Network:
         before = self._governor.look_again_s
         self._governor.assess(self._clock.now())
         if self._governor.look_again_s != before:
-            self._poll_anew.set()
+            self._upkeep.hurry()
             self._backoff.end()
         self._planner.policies = self._governor.policies
 
     def _push_ended(self, finished: PushFinished) -> None:
-        if finished.cost is not None and finished.tx_hash is not None and finished.tx_hash not in self._paid:
-            self._paid.add(finished.tx_hash)
-            self._governor.note(finished.cost.total, self._clock.now())
         self._backoff.note(finished.outcome, self._clock.monotonic())
         self._tell(finished)
         failures = self._ledger.consecutive_failures
@@ -339,23 +312,6 @@ class Network:
 
     # Beside the flow
 
-    async def _poll_forever(self) -> Never:
-        """Repair the view now and then."""
-        while True:
-            self._poll_anew.clear()
-            with suppress(TimeoutError):
-                pause_s = min(self._governor.look_again_s or math.inf, self._config.poll_interval_s)
-                async with asyncio.timeout(pause_s):
-                    await self._poll_anew.wait()
-                    continue
-            try:
-                await self._read()
-                await self._view.learn_terms()
-                self._trouble = ""
-            except KeeperError as exc:
-                self._trouble = str(exc)
-                self._tell(ChainReadFailed(self.name, str(exc)))
-
     async def _resume_forever(self) -> Never:
         """A push that no endpoint took is made up for as soon as one answers again, not when its backoff is over."""
         while True:
@@ -371,12 +327,6 @@ class Network:
             await asyncio.sleep(self._config.force_interval_s)
             self.force("timer")
 
-    async def _read(self) -> None:
-        state = await self._view.read()
-        await self._submitter.heard_of(state.nonce)
-        self._governor.funded(state.balance)
-        self._tell(ChainRead(network=self.name, block=state.block, balance=state.balance, nonce=state.nonce))
-
     async def _await_news(self, *, until: float) -> None:
         """Sleep until prices or orders arrive, or the moment (monotonic seconds) has come."""
         self._news.clear()
@@ -387,41 +337,11 @@ class Network:
             return
 
     def _tell(self, event: Event) -> None:
-        if isinstance(event, PushFinished):
-            self._ledger.note(event, self._clock.now())
-        elif isinstance(event, PushOrphaned):
-            self._ledger.undo(event.push)
-        elif isinstance(event, PushFinal):
-            self._ledger.settled(event.push)
-            self._paid.discard(event.tx_hash)
-        elif isinstance(event, PushHeld):
-            self._ledger.note_held()
-        elif isinstance(event, PushSent) and event.replaces:
-            self._ledger.note_replacement()
+        now = self._clock.now()
+        self._ledger.take(event, now)
+        self._governor.take(event, now)
         self._outside.emit(event)
 
     def status(self) -> NetworkStatus:
         """Everything about this network as of now."""
-        return NetworkStatus(
-            name=self.name,
-            chain_id=self._view.known_chain_id,
-            contract=to_checksum_address(self._config.submit.contract),
-            account=self._outside.signer.address,
-            dry_run=self._config.dry_run,
-            ready=self._ready,
-            detail=self._trouble or self._ledger.last_failure,
-            block=self._view.block,
-            balance=None if self._view.state is None else self._view.state.balance,
-            nonce=self._submitter.next_nonce,
-            in_flight=self._submitter.in_flight,
-            consecutive_failures=self._ledger.consecutive_failures,
-            pushes={outcome: self._ledger.outcomes[outcome] for outcome in Outcome},
-            spent_gas=self._ledger.spent_gas,
-            spent_update_fees=self._ledger.spent_update_fees,
-            last_push_at=self._ledger.last_push_at,
-            endpoints=tuple(self._outside.chain.endpoints()),
-            rpc_calls=dict(self._outside.chain.calls()),
-            feeds=self._feeds,
-            replacements=self._ledger.replacements,
-            spending=self._governor.status(self._clock.now()),
-        )
+        return self._report.status(ready=self._ready, trouble=self._upkeep.trouble)

@@ -15,7 +15,8 @@ from keeper.domain.events import PushFinished
 from keeper.domain.plan import Plan
 from keeper.domain.transaction import ENDED, Action, Ended, Flight, State, decide, recovered
 from keeper.domain.units import Wei
-from keeper.pipeline.flights import Flights, SubmitConfig
+from keeper.pipeline.config import SubmitConfig
+from keeper.pipeline.flights import Flights
 from keeper.pipeline.nonce_repair import NonceRepair
 from keeper.pipeline.sending import Sender
 from keeper.pipeline.tracker import OnChainView

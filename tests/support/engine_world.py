@@ -10,8 +10,9 @@ from keeper.domain.accounting import cost_of
 from keeper.domain.events import Event
 from keeper.domain.transaction import Fate, Flight, SignedTransaction, State
 from keeper.domain.units import Wei
+from keeper.pipeline.config import NetworkConfig
 from keeper.pipeline.journaling import DurableJournal, OnFailure
-from keeper.pipeline.network import Network, NetworkConfig
+from keeper.pipeline.network import Network
 from keeper.ports import Account, Note, Outside
 from keeper.signing.raw_key import RawKeySigner
 from tests.support.clock import LoopClock

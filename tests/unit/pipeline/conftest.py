@@ -14,10 +14,10 @@ from keeper.domain.fees import FeePolicy
 from keeper.domain.policy import Deviation, Early, FeedPolicy, Staleness
 from keeper.domain.transaction import Outcome, Rules
 from keeper.domain.units import FeedId, Ppm
+from keeper.pipeline.config import NetworkConfig, SubmitConfig
 from keeper.pipeline.debounce import DebounceMode
-from keeper.pipeline.flights import SubmitConfig
 from keeper.pipeline.governor import SpendRules
-from keeper.pipeline.network import Network, NetworkConfig
+from keeper.pipeline.network import Network
 from keeper.ports import Outside
 from keeper.signing.raw_key import RawKeySigner
 from tests.support.chain import FakeChain

@@ -7,9 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keeper.domain.budget import DAY_S, FREELY, HOUR_S, Allowance, Budget, SpendLimit, SpendMode
-from keeper.domain.events import BalanceLow, BudgetNearlySpent, Event, PushHeld, SpendModeChanged
-from keeper.domain.fees import FeePolicy
+from keeper.domain.events import (
+    BalanceLow,
+    BudgetNearlySpent,
+    Event,
+    PushFinal,
+    PushFinished,
+    PushHeld,
+    SpendModeChanged,
+)
+from keeper.domain.fees import Cost, FeePolicy
 from keeper.domain.policy import Deviation, Early, FeedPolicy, Reason, Staleness
+from keeper.domain.transaction import Outcome
 from keeper.domain.units import Ppm, Wei
 from keeper.pipeline.buffer import Buffer
 from keeper.pipeline.governor import Governor, SpendRules
@@ -33,6 +42,20 @@ def coins(amount: float) -> Wei:
     return Wei(int(amount * 1000) * 10**15)
 
 
+def mined(cost: Wei, push: int) -> PushFinished:
+    """A push that cost so much."""
+    return PushFinished(
+        network="test",
+        push=push,
+        outcome=Outcome.CONFIRMED,
+        feeds=(F1,),
+        written=(F1,),
+        retries=0,
+        tx_hash=push.to_bytes(32, "big"),
+        cost=Cost(gas=cost, update_fee=Wei(0)),
+    )
+
+
 @dataclass
 class Desk:
     """A governor on a fake chain, with whatever it told."""
@@ -42,9 +65,16 @@ class Desk:
     view: OnChainView
     buffer: Buffer
     events: list[Event] = field(default_factory=list)
+    spent: int = 0
+    """So many times."""
 
     async def read(self) -> None:
         self.governor.funded((await self.view.read()).balance)
+
+    def spend(self, cost: Wei, at: float) -> None:
+        """A push of this cost was mined."""
+        self.spent += 1
+        self.governor.take(mined(cost, self.spent), at)
 
     def told(self) -> list[Event]:
         """What was told since the last time."""
@@ -73,14 +103,14 @@ async def test_tells_of_every_step_on_the_way_to_the_limit_and_back() -> None:
     await it.read()
     it.governor.assess(MIDNIGHT)
     assert it.told() == []
-    it.governor.note(coins(0.8), MIDNIGHT + 1)
+    it.spend(coins(0.8), MIDNIGHT + 1)
     it.governor.assess(MIDNIGHT + 1)
     it.governor.assess(MIDNIGHT + 2)
     assert it.told() == [BudgetNearlySpent("test", coins(0.8), COIN)]
-    it.governor.note(coins(0.2), MIDNIGHT + 3)
+    it.spend(coins(0.2), MIDNIGHT + 3)
     it.governor.assess(MIDNIGHT + 3)
     assert it.told() == [SpendModeChanged("test", OVER_BUDGET, COIN, coins(99))]
-    it.governor.note(coins(0.5), MIDNIGHT + 4)
+    it.spend(coins(0.5), MIDNIGHT + 4)
     it.governor.assess(MIDNIGHT + 4)
     stopped = Allowance(SpendMode.STOPPED, SpendLimit.DAILY_BUDGET)
     assert it.told() == [SpendModeChanged("test", stopped, coins(1.5), coins(98.5))]
@@ -91,9 +121,20 @@ async def test_tells_of_every_step_on_the_way_to_the_limit_and_back() -> None:
 async def test_a_budget_that_is_spent_at_once_is_told_once() -> None:
     it = desk()
     await it.read()
-    it.governor.note(COIN, MIDNIGHT)
+    it.spend(COIN, MIDNIGHT)
     it.governor.assess(MIDNIGHT)
     assert [type(event) for event in it.told()] == [SpendModeChanged]
+
+
+async def test_a_transaction_that_a_reorganisation_mines_twice_is_paid_for_once() -> None:
+    it = desk()
+    await it.read()
+    push = mined(coins(0.5), 1)
+    it.governor.take(push, MIDNIGHT)
+    it.governor.take(push, MIDNIGHT + 1)
+    assert it.governor.status(MIDNIGHT + 1).spent_today == coins(0.5)
+    it.governor.take(PushFinal("test", 1, push.tx_hash or b""), MIDNIGHT + 2)
+    assert it.governor.status(MIDNIGHT + 2).spent_today == coins(0.5)
 
 
 async def test_the_budget_survives_a_restart() -> None:
@@ -108,7 +149,7 @@ async def test_the_budget_survives_a_restart() -> None:
 async def test_an_expense_counts_before_the_balance_is_read_again() -> None:
     it = desk(budget=Budget(low_balance=coins(50)))
     await it.read()
-    it.governor.note(coins(50.5), MIDNIGHT)
+    it.spend(coins(50.5), MIDNIGHT)
     it.governor.assess(MIDNIGHT)
     assert it.governor.allowance == Allowance(SpendMode.HEARTBEAT_ONLY, SpendLimit.LOW_BALANCE)
 
@@ -155,7 +196,7 @@ async def test_fees_over_the_cap_leave_heartbeats_until_they_fall() -> None:
 async def test_warns_once_when_the_balance_lasts_for_less_than_a_day() -> None:
     it = desk(budget=Budget())
     await it.read()
-    it.governor.note(coins(10), MIDNIGHT + 60)
+    it.spend(coins(10), MIDNIGHT + 60)
     for minute in (30, 60, 61, 62):
         it.governor.assess(MIDNIGHT + minute * 60)
     assert it.told() == [BalanceLow("test", coins(90), 9 * HOUR_S)]
@@ -172,7 +213,7 @@ async def test_shows_what_it_goes_by() -> None:
     it = desk()
     assert it.governor.status(MIDNIGHT).fee_cap is None
     await it.read()
-    it.governor.note(coins(0.5), MIDNIGHT + 60)
+    it.spend(coins(0.5), MIDNIGHT + 60)
     status = it.governor.status(MIDNIGHT + HOUR_S)
     assert (status.spent_today, status.daily_budget) == (coins(0.5), COIN)
     assert status.runway_s == 199 * HOUR_S
@@ -256,5 +297,5 @@ async def test_no_day_costs_more_than_one_and_a_half_budgets_and_a_push(
         assert (it.governor.allowance.mode is SpendMode.NORMAL) is (spent < budget)
         if it.governor.allowance.mode is not SpendMode.STOPPED:
             assert spent * 2 < budget * 3
-            it.governor.note(cost, now)
+            it.spend(cost, now)
             by_day[now // DAY_S] = Wei(spent + cost)

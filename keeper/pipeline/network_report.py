@@ -1,0 +1,55 @@
+"""How one network stands: made as somebody reads."""
+
+from dataclasses import dataclass
+
+from eth_utils.address import to_checksum_address
+
+from keeper.domain.status import NetworkStatus
+from keeper.domain.transaction import Outcome
+from keeper.pipeline.config import NetworkConfig
+from keeper.pipeline.feed_report import FeedReport
+from keeper.pipeline.governor import Governor
+from keeper.pipeline.ledger import Ledger
+from keeper.pipeline.submitter import Submitter
+from keeper.pipeline.tracker import OnChainView
+from keeper.ports import Outside
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkReport:
+    """The parts that know."""
+
+    config: NetworkConfig
+    outside: Outside
+    view: OnChainView
+    submitter: Submitter
+    ledger: Ledger
+    governor: Governor
+    feeds: FeedReport
+
+    def status(self, *, ready: bool, trouble: str) -> NetworkStatus:
+        """As of now."""
+        view, ledger = self.view, self.ledger
+        return NetworkStatus(
+            name=self.config.submit.network,
+            chain_id=view.known_chain_id,
+            contract=to_checksum_address(self.config.submit.contract),
+            account=self.outside.signer.address,
+            dry_run=self.config.dry_run,
+            ready=ready,
+            detail=trouble or ledger.last_failure,
+            block=view.block,
+            balance=None if view.state is None else view.state.balance,
+            nonce=self.submitter.next_nonce,
+            in_flight=self.submitter.in_flight,
+            consecutive_failures=ledger.consecutive_failures,
+            pushes={outcome: ledger.outcomes[outcome] for outcome in Outcome},
+            spent_gas=ledger.spent_gas,
+            spent_update_fees=ledger.spent_update_fees,
+            last_push_at=ledger.last_push_at,
+            endpoints=tuple(self.outside.chain.endpoints()),
+            rpc_calls=dict(self.outside.chain.calls()),
+            feeds=self.feeds,
+            replacements=ledger.replacements,
+            spending=self.governor.status(self.outside.clock.now()),
+        )
