@@ -10,6 +10,8 @@ from keeper.lab.hermes.signers import DEVNET_SIGNER_KEY, SignerSet
 from keeper.lab.hermes.updates import PYTHNET, PriceMessage, SignedSlot
 from keeper.lab.hermes.wire import data_event, price_update
 
+PER_CONNECTION = 500
+"""Feeds that a keeper asks for over one connection."""
 _LONG_AGO_S = 20_000
 """Publish times start so far back: there is a second for every event, and none of them in the future."""
 _STRIDE = 7
@@ -21,15 +23,14 @@ _CONF_DIVISOR = 2_000
 class PriceEvent:
     """One event of a stream with all feeds in it."""
 
-    body: bytes
-    """The JSON of the update."""
+    bodies: tuple[bytes, ...]
+    """The JSON of the update, one for each connection."""
     due: FeedId | None
     """The feed that has moved; None where none has."""
 
-    @property
-    def chunk(self) -> bytes:
+    def chunk(self, connection: int = 0) -> bytes:
         """The event as it goes over the wire: one HTTP chunk."""
-        event = data_event(self.body)
+        event = data_event(self.bodies[connection])
         return b"%x\r\n%b\r\n" % (len(event), event)
 
 
@@ -38,6 +39,7 @@ class Tape:
     """All events of a measurement, and what is on chain before the first of them."""
 
     on_chain: dict[FeedId, Price]
+    """By feed, in the order in which the feeds are spread over connections."""
     opening: PriceEvent
     """News of all feeds, none of them due."""
     events: list[PriceEvent]
@@ -65,8 +67,9 @@ def record(feeds: int, events: int, *, quiet: int = 0) -> Tape:
             for feed, price in zip(catalogue, prices, strict=True)
         ]
         slot = SignedSlot(number, messages, timestamp=start + number, signers=signers, emitter=PYTHNET)
-        picks = [(slot, index) for index in range(feeds)]
-        return PriceEvent(price_update(picks, encoding="base64", parsed=False), due)
+        parts = [range(first, min(first + PER_CONNECTION, feeds)) for first in range(0, feeds, PER_CONNECTION)]
+        bodies = (price_update([(slot, at) for at in part], encoding="base64", parsed=False) for part in parts)
+        return PriceEvent(tuple(bodies), due)
 
     on_chain = {feed.id: Price(feed.start_price, 0, feed.expo, start) for feed in catalogue}
     opening = event(1, None)

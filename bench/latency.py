@@ -67,7 +67,7 @@ def _row(feeds: int, samples: int, warm_up: int) -> list[str]:
     ours, floors = keeper.latencies_ms[warm_up:], floor.latencies_ms[warm_up:]
     numbers = (f"{number:.2f} ms" for number in (median(ours), p99(ours), median(floors), p99(floors)))
     ratio = median(ours) / median(floors)
-    return [str(feeds), f"{len(tape.opening.chunk) / 1000:.1f} kB", *numbers, f"{ratio:.2f}"]
+    return [str(feeds), f"{len(tape.opening.chunk()) / 1000:.1f} kB", *numbers, f"{ratio:.2f}"]
 
 
 @contextmanager

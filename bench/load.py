@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
-import psutil
-
 from bench.events import PriceEvent, record
 from bench.latency import Runner, side_by_side
 from bench.programs import free_port
@@ -54,9 +52,9 @@ def load_table(*, seconds: float) -> str:
 
 def _phase(runners: Sequence[Runner], events: Sequence[PriceEvent], *, scraped: str) -> Iterator[Use]:
     """Both get every event, half an interval apart."""
-    processes = [psutil.Process(runner.program.process.pid) for runner in runners]
-    used_before = [_cpu_s(process) for process in processes]
-    memory: list[list[int]] = [[] for _ in processes]
+    programs = [runner.program for runner in runners]
+    used_before = [program.cpu_s() for program in programs]
+    memory: list[list[int]] = [[] for _ in programs]
     started = perf_counter()
     step_s = 1 / EVENTS_PER_S / len(runners)
     steps = 0
@@ -67,16 +65,11 @@ def _phase(runners: Sequence[Runner], events: Sequence[PriceEvent], *, scraped: 
             runner.stage.publish(event)
             steps += 1
             turn_for(runner.selector, started + steps * step_s - perf_counter())
-        for process, seen in zip(processes, memory, strict=True):
-            seen.append(process.memory_info().rss)
+        for program, seen in zip(programs, memory, strict=True):
+            seen.append(program.rss())
     lasted_s = perf_counter() - started
-    for process, before, seen in zip(processes, used_before, memory, strict=True):
-        yield Use(100 * (_cpu_s(process) - before) / lasted_s, statistics.median(seen) / _MB)
-
-
-def _cpu_s(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
+    for program, before, seen in zip(programs, used_before, memory, strict=True):
+        yield Use(100 * (program.cpu_s() - before) / lasted_s, statistics.median(seen) / _MB)
 
 
 def _scrape(url: str) -> None:

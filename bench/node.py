@@ -25,18 +25,10 @@ _DYNAMIC_FEE = 2
 _GAS_PER_PUSH = 69_000
 _GAS_PER_FEED = 26_000
 _CONSTANTS = {
-    "eth_chainId": CHAIN_ID,
     "eth_gasPrice": BASE_FEE + TIP,
     "eth_maxPriorityFeePerGas": TIP,
     "eth_getBalance": 10**24,
     "eth_estimateGas": _GAS_PER_PUSH + _GAS_PER_FEED,
-}
-_FIXED = {
-    "eth_chainId": hex(CHAIN_ID),
-    "eth_gasPrice": hex(BASE_FEE + TIP),
-    "eth_maxPriorityFeePerGas": hex(TIP),
-    "eth_getBalance": hex(10**24),
-    "eth_estimateGas": hex(_GAS_PER_PUSH + _GAS_PER_FEED),
 }
 """Answers that never change, by method."""
 
@@ -70,6 +62,7 @@ class ScriptedNode:
     """A chain whose only contract is Pyth, where every transaction is mined as it arrives."""
 
     prices: dict[FeedId, Price]
+    chain_id: int = CHAIN_ID
     pushes: list[Push] = field(default_factory=list)
     _receipts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -98,8 +91,15 @@ class ScriptedNode:
             case "eth_getBlockByNumber":
                 return self._header()
             case _:
-                numbers = _CONSTANTS | {"eth_blockNumber": self._block, "eth_getTransactionCount": len(self.pushes)}
-                return hex(numbers[method])
+                return hex(self._numbers[method])
+
+    @property
+    def _numbers(self) -> dict[str, int]:
+        return _CONSTANTS | {
+            "eth_chainId": self.chain_id,
+            "eth_blockNumber": self._block,
+            "eth_getTransactionCount": len(self.pushes),
+        }
 
     def _header(self) -> dict[str, str]:
         return {
@@ -136,7 +136,7 @@ class ScriptedNode:
         self.pushes.append(Push(raw, int.from_bytes(nonce), int.from_bytes(value), tuple(written)))
         self.prices |= written
         tx_hash = _hex(keccak(raw))
-        self._receipts = {tx_hash: self._receipt(tx_hash, written)}
+        self._receipts[tx_hash] = self._receipt(tx_hash, written)
         return tx_hash
 
     def _receipt(self, tx_hash: str, written: dict[FeedId, Price]) -> dict[str, Any]:

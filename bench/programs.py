@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from bench.node import BASE_FEE, CHAIN_ID, CONTRACT, TIP
 from keeper.domain.price import Price
 from keeper.domain.units import FeedId
@@ -36,6 +38,15 @@ class Program:
         """Raises RuntimeError where it has ended, with its last words."""
         if self.process.poll() is not None:
             raise self.failure(f"has ended with {self.process.returncode}")
+
+    def cpu_s(self) -> float:
+        """Processor time that it has taken so far, in seconds."""
+        times = psutil.Process(self.process.pid).cpu_times()
+        return float(times.user + times.system)
+
+    def rss(self) -> int:
+        """Memory that it holds, in bytes."""
+        return int(psutil.Process(self.process.pid).memory_info().rss)
 
     def failure(self, what: str) -> RuntimeError:
         """What to raise where it does not do what it should."""

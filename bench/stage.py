@@ -3,16 +3,18 @@
 Plain blocking writes and one selector, so that nothing of our own stands between a byte and its timestamp.
 """
 
+import re
 import selectors
 import socket
 from collections.abc import Callable
 from time import perf_counter
 
-from bench.events import PriceEvent
+from bench.events import PER_CONNECTION, PriceEvent
 from bench.node import ScriptedNode
 
 _RECEIVE_BYTES = 2**20
 _STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+_FIRST_FEED = re.compile(rb"ids(?:\[\]|%5B%5D)=(?:0x)?([0-9a-f]{64})")
 _RAW_TRANSACTION = b"eth_sendRawTransaction"
 
 
@@ -23,9 +25,11 @@ class Stage:
         self.node = node
         self.received_at: float | None = None
         """When the last raw transaction was complete, in seconds of `perf_counter`."""
+        self._feeds = tuple(node.prices)
         self._selector = selector
         self._latest = opening
-        self._stream: socket.socket | None = None
+        self._streams: dict[int, socket.socket] = {}
+        """By the part of the feeds that they carry."""
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._connections: list[socket.socket] = [self._listener]
         selector.register(self._listener, selectors.EVENT_READ, self._accept)
@@ -38,19 +42,19 @@ class Stage:
 
     @property
     def streams(self) -> bool:
-        """Whether the program listens to the stream."""
-        return self._stream is not None
+        """Whether the program listens to all of the stream."""
+        return len(self._streams) == len(self._latest.bodies)
 
     def publish(self, event: PriceEvent) -> float:
         """Write an event; returns when that began, in seconds of `perf_counter`.
 
         Not when it ended: by then the kernel may already have let the program run in our place.
         """
-        assert self._stream is not None
         self._latest, self.received_at = event, None
-        chunk = event.chunk
+        writes = [(stream.sendall, event.chunk(part)) for part, stream in self._streams.items()]
         started_at = perf_counter()
-        self._stream.sendall(chunk)
+        for write, chunk in writes:
+            write(chunk)
         return started_at
 
     def close(self) -> None:
@@ -88,13 +92,19 @@ class Stage:
     def _answer(self, connection: socket.socket, request: bytes) -> bytes:
         head, _, body = request.partition(b"\r\n\r\n")
         if head.startswith(b"GET /v2/updates/price/stream"):
-            self._stream = connection
-            return _STREAM_HEAD + self._latest.chunk
-        answer = self._latest.body if head.startswith(b"GET ") else self.node.answer(body)
+            part = self._part(head)
+            self._streams[part] = connection
+            return _STREAM_HEAD + self._latest.chunk(part)
+        answer = self._latest.bodies[self._part(head)] if head.startswith(b"GET ") else self.node.answer(body)
         return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
             len(answer),
             answer,
         )
+
+    def _part(self, head: bytes) -> int:
+        """Which part of the feeds a request is for; those who ask without naming any want the first."""
+        asked = _FIRST_FEED.search(head)
+        return self._feeds.index(asked[1].decode()) // PER_CONNECTION if asked else 0
 
 
 def _request_bytes(buffer: bytearray) -> int | None:
