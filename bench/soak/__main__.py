@@ -16,8 +16,8 @@ from bench.tables import table
 from keeper.domain.errors import Fatal, KeeperError
 
 _REST_S = 90.0
-_IDLE_S = 75.0
-"""The keeper keeps connections for a minute, in case it needs them again."""
+_CLOSING_S = 10.0
+"""For the keeper to notice which connections have ended."""
 _POLL_S = 0.25
 
 
@@ -69,8 +69,9 @@ async def _rest(around: World) -> float | None:
 
 
 async def _calm(around: World, before: Footprint) -> Footprint:
-    """Give idle connections the time after which they are closed; what is held then."""
-    deadline = monotonic() + _IDLE_S
+    """What is held without the connections that are only kept for a minute in case they are needed again."""
+    await around.http.hang_up()
+    deadline = monotonic() + _CLOSING_S
     while not (after := await footprint(around)).is_like(before) and monotonic() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(_POLL_S)
     return after

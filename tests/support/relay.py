@@ -14,6 +14,8 @@ from eth_hash.auto import keccak
 from tests.support.served_node import KEY
 
 _HOST = "127.0.0.1"
+_LAST_ANSWER_S = 0.1
+"""For an answer that is due when the connection is to be ended."""
 
 
 class Ill(Enum):
@@ -87,10 +89,15 @@ class Relay:
         self._ill = Ill.NOTHING
         self._well.set()
 
+    async def hang_up(self) -> None:
+        """End all open connections; new ones are taken as before."""
+        if self._runner is not None and self._runner.server is not None:
+            await self._runner.server.shutdown(_LAST_ANSWER_S)
+
     async def _start(self) -> None:
         app = web.Application(client_max_size=2**24)
         app.router.add_post(f"/{KEY}", self._post)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_LAST_ANSWER_S)
         await self._runner.setup()
         await web.TCPSite(self._runner, _HOST, self._port).start()
         self._port = self._runner.addresses[0][1]
