@@ -33,7 +33,7 @@ _TEXTS: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
             "already ?known",
             "(?<!un)known transaction",
             "already imported",
-            "existing txn with same hash",
+            "existing txn? with same hash",
             "tx already exists in cache",
         ),
     ),
@@ -43,7 +43,13 @@ _TEXTS: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
     ),
     (
         Refusal.NONCE_TOO_HIGH,
-        ("nonce too high", "noncegap", "nonce too far in future", "too distant from current sender nonce"),
+        (
+            "nonce too high",
+            "noncegap",
+            "gapped-nonce",
+            "nonce too far in future",
+            "too distant from current sender nonce",
+        ),
     ),
     (Refusal.NONCE_TOO_LOW, ("nonce (is )?too low", "oldnonce", "invalid transaction nonce", "> tx nonce")),
     (
@@ -66,18 +72,20 @@ _TEXTS: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
             "pool size constraints",
             "too many transactions in the queue",
             "in-flight transaction limit",
+            "future transaction tries to replace pending",
+            "spammer",
         ),
     ),
     (Refusal.FEE_ABOVE_NODE_CAP, ("exceeds the configured cap", "fee cap exceeded")),
     (
         Refusal.UNDERPRICED,
         (
-            "transaction underpriced",
+            "underpriced",
             "less than block base fee",
             "below chain minimum",
             "gas price below",
             "fee ?too ?low",
-            "gas price (is )?too low",
+            "gas price (supplied )?(is )?too low",
         ),
     ),
     (
@@ -92,16 +100,16 @@ _TEXTS: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
     (
         Refusal.GAS_LIMIT,
         (
-            "intrinsic gas",
+            "intrinsic ?gas",
             "exceeds block('s)? gas limit",
-            "gas limit (too high|reached|is greater than)",
+            "gas limit (is too high|too high|reached|is greater than)",
             "gaslimitexceeded",
             "gas required exceeds allowance",
             "out of gas",
             "floor data gas",
         ),
     ),
-    (Refusal.TOO_LARGE, ("oversized data", "input data too large")),
+    (Refusal.TOO_LARGE, ("oversized data", "input data too large", "rlptoolong")),
     (
         Refusal.WRONG_CHAIN,
         ("(invalid|wrong|incorrect) chain ?id", "chain ?id mismatch", "incompatible eip-155"),
