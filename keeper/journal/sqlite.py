@@ -83,7 +83,7 @@ class SqliteJournal(StoredJournal):
     async def _connect(self) -> None:
         await self._let_go()
         with translated(self._file):
-            self._writer = await asyncio.to_thread(_open, self._file, self._sync)
+            self._writer = await asyncio.to_thread(open_writer, self._file, self._sync)
 
     async def _append(self, account_id: int, rows: Changes) -> None:
         writer = self._writer
@@ -121,7 +121,8 @@ class SqliteJournal(StoredJournal):
                 await asyncio.to_thread(writer.close)
 
 
-def _open(file: SqliteFile, sync: Sync) -> sqlite3.Connection:
+def open_writer(file: SqliteFile, sync: Sync) -> sqlite3.Connection:
+    """A connection whose commits are as durable as `sync` says; raises sqlite3.Error."""
     writer = sqlite3.connect(file.path, timeout=0, isolation_level=None, check_same_thread=False)
     writer.execute("PRAGMA journal_mode = WAL")
     writer.execute(f"PRAGMA synchronous = {sync.value}")

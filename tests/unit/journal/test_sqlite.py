@@ -23,7 +23,7 @@ from keeper.domain.transaction import Flight, State
 from keeper.journal.address import SqliteFile, Sync
 from keeper.journal.database import SqliteDatabase
 from keeper.journal.migrate import upgrade
-from keeper.journal.sqlite import SqliteJournal
+from keeper.journal.sqlite import SqliteJournal, open_writer
 from tests.support import flights as f
 from tests.support.flights import ACCOUNT, BTC
 
@@ -193,6 +193,14 @@ async def test_gives_up_on_a_lock_that_is_never_released(journal: SqliteJournal,
         await record(journal)
     await record(journal)
     assert await pushes(journal) == [1]
+
+
+@pytest.mark.parametrize(("sync", "level"), [(Sync.NORMAL, 1), (Sync.FULL, 2)])
+def test_commits_wait_for_the_disk_only_if_told_to(file: SqliteFile, sync: Sync, level: int) -> None:
+    """By SQLite's own word: at level 2 every commit to the log is flushed."""
+    with closing(open_writer(file, sync)) as writer:
+        assert writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert writer.execute("PRAGMA synchronous").fetchone() == (level,)
 
 
 @pytest.mark.parametrize("sync", Sync)
