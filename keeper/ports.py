@@ -34,6 +34,7 @@ class PriceEvent:
 
     updates: tuple[Update, ...]
     source: str
+    """The endpoint, as its status row calls it. What several deliver byte for byte is one and the same Update."""
     arrived: float
     """Monotonic seconds at which its last byte was read."""
 

@@ -52,12 +52,12 @@ def rpc_endpoints(value: object, info: ValidationInfo) -> tuple[Endpoint, ...]:
     return tuple(Endpoint(name, SecretStr(url)) for name, url in zip(endpoint_names(urls), urls, strict=True))
 
 
-def hermes_endpoint(value: object, info: ValidationInfo) -> Endpoint:
-    """The address of Hermes, which may have a path; without a slash at its end."""
+def hermes_endpoints(value: object, info: ValidationInfo) -> tuple[Endpoint, ...]:
+    """One or several addresses of Hermes, which may have a path; without a slash at their ends."""
     urls = _checked(several(value), _HERMES_SCHEMES, plaintext=_plaintext_allowed(info))
-    if len(urls) != 1:
-        raise Wrong(f"one address is wanted, these are {len(urls)}")
-    return Endpoint(endpoint_names(urls)[0], SecretStr(urls[0].rstrip("/")))
+    return tuple(
+        Endpoint(name, SecretStr(url.rstrip("/"))) for name, url in zip(endpoint_names(urls), urls, strict=True)
+    )
 
 
 def endpoint_names(urls: Sequence[str]) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ from keeper.domain.events import (
     SourceLost,
     SourcePolling,
     SourceProblem,
+    SourceStoodDown,
     SpendModeChanged,
 )
 from keeper.domain.policy import Reason
@@ -60,7 +61,7 @@ def level_of(event: Event) -> int:
             level = logging.DEBUG if event.origin == "timer" else logging.INFO
         case PushPlanned():
             level = logging.INFO if event.dry_run else logging.DEBUG
-        case SourceConnected() | SourcePolling(active=False):
+        case SourceConnected() | SourcePolling(active=False) | SourceStoodDown():
             level = logging.INFO
         case (
             SourceLost()
@@ -88,7 +89,7 @@ def level_of(event: Event) -> int:
 def line_of(event: Event, names: FeedNames, reasons: Mapping[FeedId, Reason]) -> Line:
     """The line for an event; `reasons` are those for which its feeds were found due, as far as known."""
     match event:
-        case SourceConnected() | SourceLost() | SourcePolling() | SourceProblem():
+        case SourceConnected() | SourceLost() | SourcePolling() | SourceProblem() | SourceStoodDown():
             return _source_line(event)
         case ChainRead() | ChainReadFailed() | ForceRequested() | NothingToPush() | FailingRepeatedly():
             return _network_line(event)
@@ -104,7 +105,7 @@ def line_of(event: Event, names: FeedNames, reasons: Mapping[FeedId, Reason]) ->
             assert_never(event)
 
 
-def _source_line(event: SourceConnected | SourceLost | SourcePolling | SourceProblem) -> Line:
+def _source_line(event: SourceConnected | SourceLost | SourcePolling | SourceProblem | SourceStoodDown) -> Line:
     source = event.source
     match event:
         case SourceConnected():
@@ -118,6 +119,8 @@ def _source_line(event: SourceConnected | SourceLost | SourcePolling | SourcePro
             return Line("source_polling_ended", f"{source} is polled no longer", {"source": source})
         case SourceProblem(problem=problem):
             return Line("source_problem", f"{source}: {problem}", {"source": source, "problem": problem})
+        case SourceStoodDown():
+            return Line("source_stood_down", f"{source} is in reserve again", {"source": source})
         case _:
             assert_never(event)
 

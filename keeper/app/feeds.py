@@ -98,17 +98,19 @@ def entries(value: object) -> tuple[FeedEntry, ...]:
     return read
 
 
-def read_rows(rows: Sequence[object], model: type[_R], *, known: Iterable[str] = ()) -> tuple[_R, ...]:
+def read_rows(
+    rows: Sequence[object], model: type[_R], *, known: Iterable[str] = (), what: str = "feed"
+) -> tuple[_R, ...]:
     """Every row as a model; raises Wrong with the mistakes of all of them. `known` are names of fields further down."""
     if not rows:
-        raise Wrong("names no feed: at least one is wanted")
+        raise Wrong(f"names no {what}: at least one is wanted")
     names = {*model.model_fields, *known}
     read, reasons = [], []
     for number, row in enumerate(rows, start=1):
         try:
             read.append(model.model_validate(row))
         except ValidationError as exc:
-            reasons += [_in_row(number, where, reason) for where, reason in explained(exc, names)]
+            reasons += [_in_row(what, number, where, reason) for where, reason in explained(exc, names)]
     if reasons:
         raise Wrong(*reasons)
     return tuple(read)
@@ -129,5 +131,5 @@ def check_unique(feeds: Iterable[tuple[FeedId, str]]) -> None:
         raise Wrong(*reasons)
 
 
-def _in_row(number: int, where: tuple[int | str, ...], reason: str) -> str:
-    return " ".join([f"feed {number}:", *(str(part) for part in where), reason])
+def _in_row(what: str, number: int, where: tuple[int | str, ...], reason: str) -> str:
+    return " ".join([f"{what} {number}:", *(str(part) for part in where), reason])

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from keeper.app.aliases import aliases_in
 from keeper.app.endpoints import secrets_in
+from keeper.app.hermes_settings import block_secrets
 from keeper.app.journal_settings import DEFAULT_JOURNAL_URL, JournalAddress, journal_address, journal_secrets
 from keeper.app.layers import Layer, from_dotenv, from_environ, from_yaml, settled
 from keeper.app.lines import FeedNames
@@ -20,7 +21,8 @@ from keeper.app.values import one, port, several
 from keeper.domain.units import FeedId
 
 _REQUIRED = (("private_key", "private_key_file"), ("price_feed_ids", "price_config_file", "feeds"))
-_ALTERNATIVES = (*_REQUIRED, ("hermes_api_key", "hermes_api_key_file"))
+_HERMES_KEYS = ("hermes_api_key", "hermes_api_key_file")
+_ALTERNATIVES = (*_REQUIRED, _HERMES_KEYS, ("hermes_url", "hermes"))
 """Settings that stand for one another: the strongest place that sets any of them decides, and may set one."""
 _EXAMPLES = {name: field.examples[0] for name, field in Settings.model_fields.items() if field.examples}
 
@@ -41,6 +43,10 @@ def load(
     if "journal_url" in values:
         values.pop("database_url", None)
     problems += [_missing(group) for group in _REQUIRED if values.keys().isdisjoint(group)]
+    if "hermes" in values:
+        problems += [
+            _belongs_elsewhere(layer, name) for layer in layers for name in _HERMES_KEYS if name in layer.values
+        ]
     if port_must_be_free:
         problems += _port_problems(values)
     settings: Settings | None = None
@@ -98,6 +104,13 @@ def _clashes(layer: Layer) -> Iterator[str]:
             yield f"{' and '.join(given)} in {layer.place}: only one of them can be set, remove the rest"
 
 
+def _belongs_elsewhere(layer: Layer, name: str) -> str:
+    return (
+        f"{layer.name(name)} in {layer.place}: is for HERMES_URL, and `hermes` names the endpoints in its place: "
+        "write a key into the block of each endpoint that it is meant for"
+    )
+
+
 def _missing(group: Sequence[str]) -> str:
     first, *others = (f"`{name}` in YAML" if name in ONLY_IN_YAML else name.upper() for name in group)
     return f"{first} is missing: set it (or {' or '.join(others)})"
@@ -125,6 +138,8 @@ def _secrets(layer: Layer) -> Iterator[str]:
                 yield one(value).removeprefix("0x")
             elif name in ADDRESSES:
                 yield from (secret for url in several(value) for secret in secrets_in(url))
+            elif name == "hermes":
+                yield from block_secrets(value)
             elif name in JOURNALS:
                 yield from journal_secrets(one(value))
         except ValueError:

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, SecretStr
 
-from keeper.app.endpoints import Endpoint, hermes_endpoint, rpc_endpoints, secrets_in
+from keeper.app.endpoints import Endpoint, hermes_endpoints, rpc_endpoints, secrets_in
 from keeper.app.feeds import EarlyUpdate, Feed, FeedEntry, Thresholds, entries, entries_of_ids
+from keeper.app.hermes_settings import HermesPlace, hermes_places
 from keeper.app.journal_settings import DEFAULT_JOURNAL_URL, JournalAddress, journal_address, journal_secrets
 from keeper.app.money import Coins, FeeStrategy, FixedFee, Gwei, GweiOrZero, Headroom, MaxTip, Multiplier
 from keeper.app.presets import Preset
@@ -31,10 +32,9 @@ from keeper.app.values import (
     PrivateKey,
     PrivateKeyFile,
     Seconds,
-    api_key,
-    file_text,
     one_of,
 )
+from keeper.hermes.config import HermesMode
 from keeper.journal.address import PostgresServer, Sync
 from keeper.pipeline.debounce import DebounceMode
 from keeper.pipeline.journaling import OnFailure
@@ -200,10 +200,23 @@ class Settings(BaseModel):
     )
     journal_retention_days: Days = _setting("Pushes that ended so many days ago are deleted from the journal.", "90")
 
-    hermes_url: Annotated[Endpoint, PlainValidator(hermes_endpoint)] = _setting(
-        "Where prices come from. A path in front of `/v2` belongs to it.", "https://hermes.pyth.network"
+    hermes_url: Annotated[tuple[Endpoint, ...], PlainValidator(hermes_endpoints)] = _setting(
+        "Where prices come from: one or several URLs with commas between. A path in front of `/v2` belongs to it.",
+        "https://hermes.pyth.network",
     )
-    hermes_api_key: ApiKey | None = _setting("Pyth API key. Pyth's own Hermes answers nobody without one.")
+    hermes_list: Annotated[tuple[HermesPlace, ...], PlainValidator(hermes_places)] | None = _setting(
+        "Only in YAML, instead of `HERMES_URL`: a list of blocks with `url`, and `name`, `api_key` or `api_key_file`"
+        " where wanted.",
+        name="hermes",
+    )
+    hermes_mode: Annotated[HermesMode, one_of(HermesMode)] = _setting(
+        "Of several Hermes endpoints `all` are streamed at once and the newest price wins, or the later ones are on"
+        " `standby`.",
+        "all",
+    )
+    hermes_api_key: ApiKey | None = _setting(
+        "Pyth API key, sent to every endpoint of `HERMES_URL`. Pyth's own Hermes answers nobody without one."
+    )
     hermes_api_key_file: ApiKeyFile | None = _setting(
         "A file that holds the key, instead of `HERMES_API_KEY`; read anew when used."
     )
@@ -248,16 +261,18 @@ class Settings(BaseModel):
             return self.price_config_feeds
         return tuple(entry.feed(common) for entry in self.feed_ids or self.feed_list or ())
 
-    def hermes_key(self) -> str:
-        """The API key as of now, or nothing; a key file is read anew. Raises UsageError where that fails."""
-        if self.hermes_api_key_file is not None:
-            return api_key(file_text(str(self.hermes_api_key_file))).get_secret_value()
-        return self.hermes_api_key.get_secret_value() if self.hermes_api_key else ""
+    @property
+    def hermes(self) -> tuple[HermesPlace, ...]:
+        """The Hermes endpoints in their order, each with the key that is meant for it."""
+        return self.hermes_list or tuple(
+            HermesPlace(endpoint, self.hermes_api_key, self.hermes_api_key_file) for endpoint in self.hermes_url
+        )
 
     def secrets(self) -> tuple[str, ...]:
         """Whatever must never be shown."""
-        urls = [endpoint.url.get_secret_value() for endpoint in (*self.rpc_url, self.hermes_url)]
-        keys = [self.private_key.get_secret_value(), self.hermes_key()]
+        endpoints = (*self.rpc_url, *(place.endpoint for place in self.hermes))
+        urls = [endpoint.url.get_secret_value() for endpoint in endpoints]
+        keys = [self.private_key.get_secret_value(), *(place.key() for place in self.hermes)]
         if isinstance(self.journal, PostgresServer):
             keys += journal_secrets(self.journal.url)
         return tuple(secret for secret in (*keys, *(part for url in urls for part in secrets_in(url))) if secret)
@@ -265,7 +280,7 @@ class Settings(BaseModel):
 
 NAMES = frozenset(field.alias or name for name, field in Settings.model_fields.items())
 """Every setting, in lower case."""
-ONLY_IN_YAML = frozenset({"feeds"})
+ONLY_IN_YAML = frozenset({"feeds", "hermes"})
 SECRETS = frozenset({"private_key", "hermes_api_key"})
 """Settings that are secrets as such."""
 ADDRESSES = frozenset({"rpc_url", "hermes_url"})

@@ -18,7 +18,7 @@ from keeper.domain.transaction import Rules
 from keeper.evm.chain import EvmChain
 from keeper.evm.rpc import RpcPool, transport
 from keeper.hermes.config import HermesConfig, Timing
-from keeper.hermes.source import HermesSource
+from keeper.hermes.several import HermesSources
 from keeper.journal.address import PostgresServer, SqliteFile
 from keeper.journal.database import Database, PostgresDatabase, SqliteDatabase
 from keeper.journal.journal import StoredJournal
@@ -81,7 +81,9 @@ async def assembled(settings: Settings, *, dry_run: bool = False) -> AsyncIterat
     )
     networks = [Network(config=_network_config(settings, dry_run=dry_run), outside=outside)]
     keeper = Keeper(
-        source=HermesSource(hermes_config(settings), clock=clock, emit=emit), networks=networks, clock=clock
+        source=HermesSources(hermes_configs(settings), mode=settings.hermes_mode, clock=clock, emit=emit),
+        networks=networks,
+        clock=clock,
     )
     box = RequestBox(_database_of(settings))
     server = Server(keeper, metrics, host=settings.metrics_host, port=settings.metrics_port)
@@ -133,16 +135,19 @@ def _database_of(settings: Settings) -> Database:
             return PostgresDatabase(server, keeps_connection=True)
 
 
-def hermes_config(settings: Settings) -> HermesConfig:
-    """How Hermes is used."""
-    return HermesConfig(
-        name=settings.hermes_url.name,
-        url=settings.hermes_url.url.get_secret_value(),
-        feeds=tuple(feed.feed_id for feed in settings.feeds),
-        api_key=settings.hermes_key,
-        polls_per_window=settings.hermes_poll_per_10s,
-        timing=Timing(silence_s=settings.hermes_silence_ms / _MS),
-    )
+def hermes_configs(settings: Settings) -> list[HermesConfig]:
+    """How each Hermes endpoint is used, in their order."""
+    return [
+        HermesConfig(
+            name=place.endpoint.name,
+            url=place.endpoint.url.get_secret_value(),
+            feeds=tuple(feed.feed_id for feed in settings.feeds),
+            api_key=place.key,
+            polls_per_window=settings.hermes_poll_per_10s,
+            timing=Timing(silence_s=settings.hermes_silence_ms / _MS),
+        )
+        for place in settings.hermes
+    ]
 
 
 def signer(settings: Settings) -> RawKeySigner:

@@ -42,6 +42,13 @@ class SourceProblem:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceStoodDown:
+    """A source before this one delivers again: it is in reserve from now on."""
+
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChainRead:
     """The on-chain view was read."""
 
@@ -236,6 +243,7 @@ Event: TypeAlias = (
     | SourceLost
     | SourcePolling
     | SourceProblem
+    | SourceStoodDown
     | ChainRead
     | ChainReadFailed
     | ForceRequested

@@ -28,6 +28,8 @@ class SourceState(StrEnum):
     UNKNOWN_FEEDS = "unknown_feeds"
     RATE_LIMITED = "rate_limited"
     DOWN = "down"
+    STANDBY = "standby"
+    """Not asked for anything, for a source before it delivers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,26 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
 
+from keeper.domain.accumulator import Update, decode
 from keeper.domain.errors import KeeperError
 from keeper.domain.status import SourceState
 from keeper.domain.units import FeedId
 from keeper.hermes.failure import SourceFailure
+
+Decode: TypeAlias = Callable[[bytes], Update]
+"""How update data become an update; raises nothing but InvalidUpdate."""
+
+
+class HermesMode(StrEnum):
+    """What several endpoints are for."""
+
+    ALL = "all"
+    """All are streamed at once, and the newest price wins."""
+    STANDBY = "standby"
+    """Each is only asked while those before it do not deliver."""
 
 
 def no_key() -> str:
@@ -37,6 +52,8 @@ class Timing:
     """Age at which a connection is replaced; the server ends it at 24 h."""
     refused_feeds_retry_s: float = 600.0
     """How often feeds that were refused by name are asked for again."""
+    stand_down_s: float = 5.0
+    """A source that stands in for another one goes on for so long after that one is back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +72,7 @@ class HermesConfig:
     polls_per_window: int = 5
     poll_window_s: float = 10.0
     timing: Timing = field(default_factory=Timing)
+    decode: Decode = field(default=decode, repr=False)
 
     def headers(self) -> dict[str, str]:
         """Headers of a request; raises SourceFailure when the key cannot be read."""

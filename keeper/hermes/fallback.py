@@ -14,10 +14,15 @@ _SECOND_POLL_S = 0.5
 """After a first poll that came too early to bring anything new."""
 _TICK_S = 0.001
 """Timers resolve no less."""
+_SPARED_S = 0.2
+"""How often to see whether others still bring what this stream does not."""
 
 
 class Fallback:
-    """Polls from shortly after a loss, or a long quiet, until the stream delivers again."""
+    """Polls from shortly after a loss, or a long quiet, until the stream delivers again.
+
+    Feeds that streams of other endpoints bring need no polls.
+    """
 
     def __init__(self, subscription: Subscription) -> None:
         self._subscription = subscription
@@ -26,6 +31,10 @@ class Fallback:
         self._refused_until = _LONG_AGO
         self._active = False
         self._changed = asyncio.Event()
+
+    def rests(self) -> bool:
+        """Whether the stream delivers, or was lost so recently that it may be back at once."""
+        return self._subscription.clock.monotonic() < self._due_at
 
     def step_back(self, now: float) -> None:
         """The stream delivers."""
@@ -47,9 +56,12 @@ class Fallback:
         self._due_at = clock.monotonic() + self._subscription.timing.poll_after_loss_s
         while True:
             now = clock.monotonic()
-            self._active = now >= self._due_at
+            spared = now >= self._due_at and self._is_spared()
+            self._active = now >= self._due_at and not spared
             health.polls(active=self._active and not health.connected)
-            wait_s = max(self._due_at, self._next_at, self._refused_until, budget.poll_at()) - now
+            wait_s = (
+                _SPARED_S if spared else max(self._due_at, self._next_at, self._refused_until, budget.poll_at()) - now
+            )
             if wait_s > 0:
                 await self._pause(wait_s)
             else:
@@ -58,6 +70,9 @@ class Fallback:
                 self._next_at = now + budget.spacing_s
                 if await self._poll() is Found.KNOWN and is_first:
                     self._next_at = now + _SECOND_POLL_S
+
+    def _is_spared(self) -> bool:
+        return self._subscription.elsewhere() >= frozenset(self._subscription.roster.asked)
 
     async def _pause(self, wait_s: float) -> None:
         self._changed.clear()

@@ -16,6 +16,7 @@ class Health:
     def __init__(self, name: str, *, clock: Clock, emit: Emit) -> None:
         self.name = name
         self.connected = False
+        self.in_reserve = False
         self._clock = clock
         self._emit = emit
         self._mute = Mute()
@@ -26,6 +27,17 @@ class Health:
         self._last_event_at: float | None = None
         self._events = 0
         self._connections = 0
+
+    def stand_by(self) -> None:
+        """Nothing is asked of the source until `called`."""
+        self.in_reserve = True
+        self.connected = self._polling = False
+        self._lost_to = None
+        self._problem = ""
+
+    def called(self) -> None:
+        """It is needed."""
+        self.in_reserve = False
 
     def heard(self, now: float) -> None:
         """Prices arrived, from the stream or from a poll, new or not; `now` in Unix seconds."""
@@ -90,6 +102,8 @@ class Health:
         )
 
     def _state(self) -> SourceState:
+        if self.in_reserve:
+            return SourceState.STANDBY
         if self.connected:
             return SourceState.STREAMING
         if self._polling and self._poll_answers:

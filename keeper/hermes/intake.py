@@ -22,7 +22,8 @@ class Found(IntEnum):
 class Intake:
     """Passes on the news of one subscription."""
 
-    def __init__(self, guard: NewestGuard, health: Health, *, clock: Clock, deliver: Deliver) -> None:
+    def __init__(self, source: str, guard: NewestGuard, health: Health, *, clock: Clock, deliver: Deliver) -> None:
+        self._source = source
         self._guard = guard
         self._health = health
         self._clock = clock
@@ -39,5 +40,5 @@ class Intake:
         if not news:
             return Found.KNOWN
         self._health.delivered()
-        self._deliver(PriceEvent(news, self._health.name, arrived))
+        self._deliver(PriceEvent(news, self._source, arrived))
         return Found.NEWS

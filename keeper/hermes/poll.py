@@ -29,7 +29,7 @@ async def fetch_latest(
         raise failure_of(exc) from exc
     if len(body) > _ANSWER_BYTES:
         raise SourceFailure("the answer is far too long")
-    return parse_updates(body)
+    return parse_updates(body, config.decode)
 
 
 async def _request(session: aiohttp.ClientSession, config: HermesConfig, feeds: Collection[FeedId]) -> bytes:

@@ -4,10 +4,11 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Never, TypeAlias
 
 from keeper.domain.status import SourceState, SourceStatus
+from keeper.domain.units import FeedId
 from keeper.hermes.config import HermesConfig
 from keeper.hermes.fallback import Fallback
 from keeper.hermes.guard import NewestGuard
@@ -25,6 +26,26 @@ Connect: TypeAlias = Callable[[HermesConfig], AbstractAsyncContextManager[Transp
 _SEVERITY = {SourceState.STREAMING: 0, SourceState.POLLING: 1}
 
 
+def _nothing() -> frozenset[FeedId]:
+    return frozenset()
+
+
+@dataclass(slots=True)
+class _Group:
+    """Feeds that one connection takes."""
+
+    roster: Roster
+    health: Health
+    guard: NewestGuard
+    fallback: Fallback | None = None
+    """While the source runs."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether a stream delivers, or was lost so recently that it may be back at once."""
+        return self.fallback is not None and self.fallback.rests()
+
+
 class HermesSource:
     """Streams an endpoint's feeds, in groups of as many as one connection takes, and polls where no stream delivers.
 
@@ -39,47 +60,82 @@ class HermesSource:
         emit: Emit,
         connect: Connect = http_transport,
         dice: random.Random | None = None,
+        elsewhere: Callable[[], frozenset[FeedId]] = _nothing,
     ) -> None:
+        """`elsewhere` tells the feeds that streams of other endpoints bring just now: they are not polled for."""
         self._config = config
         self._clock = clock
         self._connect = connect
         self._dice = dice or random.Random()  # noqa: S311 - jitter, not a secret
+        self._elsewhere = elsewhere
         size = config.feeds_per_connection
         groups = [config.feeds[at : at + size] for at in range(0, len(config.feeds), size)]
         names = [config.name] if len(groups) == 1 else [f"{config.name}/{n}" for n in range(1, len(groups) + 1)]
         self._groups = [
-            (Roster(feeds), Health(name, clock=clock, emit=emit)) for name, feeds in zip(names, groups, strict=True)
+            _Group(Roster(feeds), Health(name, clock=clock, emit=emit), NewestGuard(feeds))
+            for name, feeds in zip(names, groups, strict=True)
         ]
 
+    @property
+    def name(self) -> str:
+        """What events and status call it."""
+        return self._config.name
+
+    @property
+    def is_well(self) -> bool:
+        """Whether all its streams deliver; one that was lost a moment ago may be back at once, and counts."""
+        return all(group.streams for group in self._groups)
+
+    def streamed(self) -> frozenset[FeedId]:
+        """The feeds that its streams bring just now."""
+        return frozenset(feed_id for group in self._groups if group.streams for feed_id in group.roster.asked)
+
     async def run(self, deliver: Deliver) -> Never:
-        """Deliver every price event once and in order, for ever."""
+        """Deliver every price event once and in order, until cancelled."""
         config = self._config
         budget = RequestBudget(polls=config.polls_per_window, window_s=config.poll_window_s, sharers=len(self._groups))
-        async with self._connect(config) as transport, asyncio.TaskGroup() as tasks:
-            for roster, health in self._groups:
-                guard = NewestGuard(roster.feeds)
-                subscription = Subscription(
-                    transport=transport,
-                    roster=roster,
-                    health=health,
-                    intake=Intake(guard, health, clock=self._clock, deliver=deliver),
-                    budget=budget,
-                    clock=self._clock,
-                    timing=config.timing,
-                )
-                fallback = Fallback(subscription)
-                stream = Stream(subscription, fallback, dice=self._dice)
-                tasks.create_task(stream.run(), name=f"keep streaming {health.name}")
-                tasks.create_task(fallback.run(), name=f"poll {health.name}")
+        try:
+            async with self._connect(config) as transport, asyncio.TaskGroup() as tasks:
+                for group in self._groups:
+                    self._start(group, transport, budget, deliver, tasks)
+        finally:
+            for group in self._groups:
+                group.fallback = None
         raise AssertionError("tasks that never end have ended")
+
+    def _start(
+        self, group: _Group, transport: Transport, budget: RequestBudget, deliver: Deliver, tasks: asyncio.TaskGroup
+    ) -> None:
+        name = group.health.name
+        group.health.called()
+        subscription = Subscription(
+            transport=transport,
+            roster=group.roster,
+            health=group.health,
+            intake=Intake(self.name, group.guard, group.health, clock=self._clock, deliver=deliver),
+            budget=budget,
+            clock=self._clock,
+            timing=self._config.timing,
+            decode=self._config.decode,
+            elsewhere=self._elsewhere,
+        )
+        group.fallback = Fallback(subscription)
+        stream = Stream(subscription, group.fallback, dice=self._dice)
+        tasks.create_task(stream.run(), name=f"keep streaming {name}")
+        tasks.create_task(group.fallback.run(), name=f"poll {name}")
+
+    def stand_by(self) -> None:
+        """Tell in the status that it is in reserve; only while it does not run."""
+        for group in self._groups:
+            group.health.stand_by()
 
     def status(self) -> Sequence[SourceStatus]:
         """One row: a source does no better than the worst of its groups."""
-        rows = [health.status(missing=roster.refused) for roster, health in self._groups]
+        rows = [group.health.status(missing=group.roster.refused) for group in self._groups]
         heard = [row.last_event_at for row in rows if row.last_event_at is not None]
         combined = replace(
             max(rows, key=lambda row: _SEVERITY.get(row.state, len(_SEVERITY))),
-            name=self._config.name,
+            name=self.name,
             last_event_at=min(heard) if len(heard) == len(rows) else None,
             events=sum(row.events for row in rows),
             reconnects=sum(row.reconnects for row in rows),

@@ -33,7 +33,7 @@ class Stream:
         """Take an event of any of the connections; tells whether it holds prices."""
         arrived = self._subscription.clock.monotonic()
         try:
-            updates = parse_updates(data)
+            updates = parse_updates(data, self._subscription.decode)
         except InvalidUpdate as exc:
             self.on_problem(str(exc))
             self._fallback.step_in()

@@ -1,8 +1,10 @@
 """One group of feeds at one endpoint: a stream, polls in its absence, and what the two share."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from keeper.hermes.config import Timing
+from keeper.domain.units import FeedId
+from keeper.hermes.config import Decode, Timing
 from keeper.hermes.failure import SourceFailure
 from keeper.hermes.health import Health
 from keeper.hermes.intake import Intake
@@ -23,6 +25,9 @@ class Subscription:
     budget: RequestBudget
     clock: Clock
     timing: Timing
+    decode: Decode
+    elsewhere: Callable[[], frozenset[FeedId]]
+    """Feeds that streams of other endpoints bring just now."""
 
     def heed(self, failure: SourceFailure) -> bool:
         """Draw the consequences of a failure; tells whether asking again soon would be asking for the same refusal."""

@@ -11,6 +11,7 @@ from keeper.domain.accumulator import Update, decode
 from keeper.domain.errors import InvalidUpdate
 from keeper.domain.status import SourceState
 from keeper.domain.units import FeedId
+from keeper.hermes.config import Decode
 from keeper.hermes.failure import SourceFailure, name_feeds
 
 DEFAULT_RETRY_AFTER_S = 60.0
@@ -54,7 +55,7 @@ def _price_url(base: str, route: str, feeds: Iterable[FeedId]) -> URL:
     return (url / route).with_query(wanted)
 
 
-def parse_updates(answer: str | bytes) -> tuple[Update, ...]:
+def parse_updates(answer: str | bytes, decode: Decode = decode) -> tuple[Update, ...]:
     """The updates of a price answer or of a stream event's data; raises nothing but InvalidUpdate.
 
     The encoding is the one that the answer names, whatever was asked for.

@@ -70,6 +70,7 @@ _STATES = {
     SourceState.UNKNOWN_FEEDS: "does not know the feeds",
     SourceState.RATE_LIMITED: "limits our requests",
     SourceState.DOWN: "cannot be reached",
+    SourceState.STANDBY: "is in reserve",
 }
 
 
@@ -114,6 +115,8 @@ def _missing(status: KeeperStatus) -> Iterator[str]:
 def _source(source: SourceStatus, now: float) -> Component:
     detail = f": {source.detail}" if source.detail else ""
     why = f"{_STATES[source.state]}{detail}"
+    if source.state is SourceState.STANDBY:
+        return Component(Level.HEALTHY, why)
     if source.state not in {SourceState.STREAMING, SourceState.POLLING}:
         return Component(Level.UNHEALTHY, why)
     if source.last_event_at is None:

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import random
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Never, TypeVar
@@ -12,8 +12,9 @@ from keeper.domain.accumulator import Update, decode
 from keeper.domain.events import Event
 from keeper.domain.status import SourceState
 from keeper.domain.units import FeedId
-from keeper.hermes.config import HermesConfig
+from keeper.hermes.config import HermesConfig, HermesMode
 from keeper.hermes.failure import SourceFailure
+from keeper.hermes.several import HermesSources
 from keeper.hermes.source import HermesSource
 from keeper.hermes.sse import Listener
 from keeper.ports import PriceEvent
@@ -141,6 +142,65 @@ class SourceBench:
         return max(after - before for before, after in zip([since, *times], [*times, now()], strict=True))
 
 
+@dataclass
+class SourcesBench:
+    """Several endpoints behind one source, and what it delivered and told."""
+
+    source: HermesSources
+    endpoints: dict[str, FakeHermes]
+    delivered: list[tuple[float, PriceEvent]] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+    def deliver(self, event: PriceEvent) -> None:
+        self.delivered.append((now(), event))
+
+    def told(self, kind: type[AnyEvent]) -> list[AnyEvent]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def states(self) -> list[SourceState]:
+        return [row.state for row in self.source.status()]
+
+    def news(self) -> list[tuple[float, Update]]:
+        """What was not there before, whoever brought it, with the time of its arrival."""
+        newest, found = -1, []
+        for at, event in self.delivered:
+            for update in event.updates:
+                if update.slot > newest:
+                    newest = update.slot
+                    found.append((at, update))
+        return found
+
+    def longest_gap_s(self, *, since: float = 0.0) -> float:
+        """Between two pieces of news, and from the last one until now."""
+        times = [at for at, _ in self.news() if at >= since]
+        return max(after - before for before, after in zip([since, *times], [*times, now()], strict=True))
+
+
+@asynccontextmanager
+async def sourcing_several(
+    *names: str, mode: HermesMode = HermesMode.ALL, feeds: Mapping[str, Collection[FeedId]] | None = None, **config: Any
+) -> AsyncIterator[SourcesBench]:
+    """Endpoints that make the same slots at the same moments, and one source of all of them at work."""
+    endpoints = {name: FakeHermes() for name in names}
+
+    @asynccontextmanager
+    async def connect(settings: HermesConfig) -> AsyncIterator[FakeHermes]:
+        yield endpoints[settings.name]
+
+    events: list[Event] = []
+    configs = [
+        HermesConfig(
+            **{"name": name, "url": f"http://{name}", "feeds": tuple((feeds or {}).get(name, FEEDS[:2]))} | config
+        )
+        for name in names
+    ]
+    dice = random.Random(1)  # noqa: S311  jitter
+    source = HermesSources(configs, mode=mode, clock=LoopClock(), emit=events.append, connect=connect, dice=dice)
+    bench = SourcesBench(source, endpoints, events=events)
+    async with _at_work(source.run(bench.deliver), [*endpoints.values()]):
+        yield bench
+
+
 @asynccontextmanager
 async def sourcing(hermes: FakeHermes | None = None, **config: Any) -> AsyncIterator[SourceBench]:
     """A source at work on two feeds, while the endpoint makes its slots; keywords change its config."""
@@ -155,9 +215,16 @@ async def sourcing(hermes: FakeHermes | None = None, **config: Any) -> AsyncIter
     dice = random.Random(1)  # noqa: S311  jitter
     source = HermesSource(settings, clock=LoopClock(), emit=events.append, connect=connect, dice=dice)
     bench = SourceBench(source, endpoint, events=events)
-    tasks = [asyncio.create_task(source.run(bench.deliver)), asyncio.create_task(_make_slots(endpoint))]
-    try:
+    async with _at_work(source.run(bench.deliver), [endpoint]):
         yield bench
+
+
+@asynccontextmanager
+async def _at_work(running: Coroutine[Any, Any, Never], endpoints: Collection[FakeHermes]) -> AsyncIterator[None]:
+    """The source runs, and the endpoints make their slots, until the block ends."""
+    tasks = [asyncio.create_task(running), asyncio.create_task(_make_slots(endpoints))]
+    try:
+        yield
         assert not any(task.done() for task in tasks), "the source has stopped"
     finally:
         for task in tasks:
@@ -165,10 +232,11 @@ async def sourcing(hermes: FakeHermes | None = None, **config: Any) -> AsyncIter
         for task in tasks:
             with suppress(asyncio.CancelledError):
                 await task
-        assert not endpoint.connections, "a stream was left open"
+        assert not any(endpoint.connections for endpoint in endpoints), "a stream was left open"
 
 
-async def _make_slots(hermes: FakeHermes) -> None:
+async def _make_slots(endpoints: Collection[FakeHermes]) -> None:
     while True:
         await asyncio.sleep(SLOT_S)
-        hermes.publish()
+        for hermes in endpoints:
+            hermes.publish()

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -14,8 +14,8 @@ from keeper.app.clock import SystemClock
 from keeper.domain.events import Event
 from keeper.domain.status import SourceState, SourceStatus
 from keeper.domain.units import FeedId
-from keeper.hermes import HermesConfig, HermesSource
-from keeper.ports import PriceEvent
+from keeper.hermes import HermesConfig, HermesMode, HermesSource, HermesSources
+from keeper.ports import PriceEvent, PriceSource
 from tests.support.waiting import wait_until
 
 AnyEvent = TypeVar("AnyEvent", bound=Event)
@@ -25,7 +25,7 @@ AnyEvent = TypeVar("AnyEvent", bound=Event)
 class Sourcing:
     """The source, what it delivered and what it told."""
 
-    source: HermesSource
+    source: PriceSource
     delivered: list[tuple[float, PriceEvent]] = field(default_factory=list)
     """With the monotonic time of each delivery."""
     events: list[Event] = field(default_factory=list)
@@ -54,10 +54,28 @@ class Sourcing:
     def feeds(self) -> set[FeedId]:
         return {feed for _, event in self.delivered for update in event.updates for feed in update.prices}
 
-    def longest_gap_s(self) -> float:
+    def states(self) -> list[SourceState]:
+        return [row.state for row in self.source.status()]
+
+    def longest_gap_s(self, *, since: float = 0.0) -> float:
         """Between two deliveries, or from the last one until now."""
-        times = [at for at, _ in self.delivered]
+        times = [at for at, _ in self.delivered if at >= since]
         return max(later - earlier for earlier, later in pairwise([*times, time.monotonic()]))
+
+
+@asynccontextmanager
+async def sourcing_from_several(
+    urls: Sequence[str], feeds: Iterable[FeedId], *, mode: HermesMode, **config: Any
+) -> AsyncIterator[Sourcing]:
+    """A source of several endpoints, `hermes-1` and so on, that runs until the block ends."""
+    wanted = tuple(feeds)
+    configs = [
+        HermesConfig(name=f"hermes-{number}", url=url, feeds=wanted, **config) for number, url in enumerate(urls, 1)
+    ]
+    events: list[Event] = []
+    source = HermesSources(configs, mode=mode, clock=SystemClock(), emit=events.append)
+    async with _at_work(Sourcing(source, events=events)) as bench:
+        yield bench
 
 
 @asynccontextmanager
@@ -66,8 +84,13 @@ async def sourcing_from(url: str, feeds: Iterable[FeedId], **config: Any) -> Asy
     settings = HermesConfig(name="hermes.test", url=url, feeds=tuple(feeds), **config)
     events: list[Event] = []
     source = HermesSource(settings, clock=SystemClock(), emit=events.append)
-    bench = Sourcing(source, events=events)
-    task = asyncio.create_task(source.run(bench.deliver))
+    async with _at_work(Sourcing(source, events=events)) as bench:
+        yield bench
+
+
+@asynccontextmanager
+async def _at_work(bench: Sourcing) -> AsyncIterator[Sourcing]:
+    task = asyncio.create_task(bench.source.run(bench.deliver))
     try:
         yield bench
         assert not task.done(), "the source has stopped"

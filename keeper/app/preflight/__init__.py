@@ -7,10 +7,10 @@ from keeper.app.preflight.finding import Finding, State
 from keeper.app.preflight.journal import check_journal
 from keeper.app.preflight.network import Target, check_network
 from keeper.app.preflight.port import check_port
-from keeper.app.preflight.source import check_source
+from keeper.app.preflight.source import check_sources
 from keeper.app.redaction import Redactor
 from keeper.app.settings import Settings
-from keeper.app.wiring import hermes_config, signer
+from keeper.app.wiring import hermes_configs, signer
 
 __all__ = ["Finding", "State", "preflight"]
 
@@ -23,7 +23,7 @@ async def preflight(settings: Settings) -> list[Finding]:
     clock = SystemClock()
     target = Target(endpoints=settings.rpc_url, contract=settings.contract_address, account=signer(settings).address)
     async with asyncio.TaskGroup() as group:
-        source = group.create_task(check_source(hermes_config(settings), settings.feeds, clock), name="check source")
+        source = group.create_task(check_sources(hermes_configs(settings), settings.feeds, clock), name="check sources")
         network = group.create_task(check_network(target, source=source, clock=clock), name="check network")
         journal = group.create_task(check_journal(settings.journal), name="check journal")
         port = group.create_task(check_port(settings.metrics_host, settings.metrics_port), name="check port")

@@ -76,14 +76,22 @@ async def _check_chain(chain: EvmChain, target: Target, source: Awaitable[Source
         looking = group.create_task(_tried(CONTRACT, _check_contract(chain, target.contract)), name=CONTRACT)
         reading = group.create_task(_tried(BALANCE, chain.read([])), name=BALANCE)
     contract, state = looking.result(), reading.result()
-    sample = (await source).sample
+    samples = (await source).samples
+    sample = next(iter(samples.values()), None)
     if contract.state is State.FAIL:
         trial = _not_tried(f"{CONTRACT} failed")
     elif sample is None:
         trial = _not_tried("there is no price to try it with")
     else:
         trial = await _try_push(chain, sample, state)
-    return [contract, _balance(target.account, state, trial.cost), trial.fee, trial.push]
+    others = [*samples.items()][1:] if trial.push.state in {State.OK, State.FAIL} else []
+    return [
+        contract,
+        _balance(target.account, state, trial.cost),
+        trial.fee,
+        trial.push,
+        *[await _try_other(chain, name, other) for name, other in others],
+    ]
 
 
 async def _check_contract(chain: EvmChain, address: str) -> Finding:
@@ -112,6 +120,17 @@ async def _try_push(chain: EvmChain, sample: bytes, state: ChainState | Finding)
     gas = max(terms.gas, _LEAST_GAS)
     cost = _cost(gas, state.market, fee)
     return Trial(fine, Finding(PUSH, State.OK, f"one feed takes about {gas:,} gas and costs {amount(cost)}"), cost)
+
+
+async def _try_other(chain: EvmChain, source: str, sample: bytes) -> Finding:
+    """The same push with the price of another source: the contract may trust one and not the other."""
+    check = f"{PUSH} ({source})"
+    terms = await _tried(check, chain.terms(sample))
+    if isinstance(terms, Finding):
+        return terms
+    if terms.gas is None:
+        return Finding(check, State.FAIL, f"the node refuses it: {terms.refusal}")
+    return Finding(check, State.OK, "the contract takes the prices of this source too")
 
 
 def _cost(gas: Gas, market: FeeMarket, fee: Wei) -> Wei:

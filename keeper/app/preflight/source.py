@@ -1,6 +1,7 @@
-"""Whether Hermes answers, takes the key, and has a fresh price of every feed."""
+"""Whether each Hermes endpoint answers and takes its key, and some endpoint has a fresh price of every feed."""
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import aiohttp
@@ -27,17 +28,45 @@ class SourceReport:
     """What was found, and something to try a push with."""
 
     findings: tuple[Finding, ...]
-    sample: bytes | None
-    """Genuine update data of one feed; None where there is no price."""
+    samples: Mapping[str, bytes]
+    """Genuine update data of one feed from each endpoint that has a price, by its name."""
 
 
-async def check_source(config: HermesConfig, feeds: Sequence[Feed], clock: Clock) -> SourceReport:
-    """Ask for all the feeds, on a route that wants the key."""
-    answers = await tried(HERMES, _ask(config), within_s=_DEADLINE_S)
-    if isinstance(answers, Finding):
-        return SourceReport((answers, Finding("feeds", State.SKIPPED, f"{HERMES} failed")), None)
-    hermes = Finding(HERMES, State.OK, f"{config.name} serves prices")
-    return SourceReport((hermes, *_feed_findings(feeds, answers, clock.now())), _sample(answers, feeds))
+async def check_sources(configs: Sequence[HermesConfig], feeds: Sequence[Feed], clock: Clock) -> SourceReport:
+    """Ask every endpoint for all the feeds, on a route that wants the key."""
+    async with asyncio.TaskGroup() as group:
+        tasks = {
+            config.name: group.create_task(_tried(config, alone=len(configs) == 1), name=f"check {config.name}")
+            for config in configs
+        }
+    found = {name: task.result() for name, task in tasks.items()}
+    answers = {name: each for name, each in found.items() if not isinstance(each, Finding)}
+    endpoints = [_endpoint_finding(name, each, answers, alone=len(configs) == 1) for name, each in found.items()]
+    if not answers:
+        return SourceReport((*endpoints, Finding("feeds", State.SKIPPED, f"{HERMES} failed")), {})
+    samples = {name: _sample(each, feeds) for name, each in answers.items()}
+    return SourceReport(
+        (*endpoints, *_feed_findings(feeds, answers, clock.now())),
+        {name: sample for name, sample in samples.items() if sample is not None},
+    )
+
+
+async def _tried(config: HermesConfig, *, alone: bool) -> FeedAnswers | Finding:
+    return await tried(_check_name(config.name, alone=alone), _ask(config), within_s=_DEADLINE_S)
+
+
+def _check_name(name: str, *, alone: bool) -> str:
+    return HERMES if alone else f"{HERMES} {name}"
+
+
+def _endpoint_finding(
+    name: str, found: FeedAnswers | Finding, answers: Mapping[str, FeedAnswers], *, alone: bool
+) -> Finding:
+    if not isinstance(found, Finding):
+        return Finding(_check_name(name, alone=alone), State.OK, f"{name} serves prices")
+    if answers:
+        return Finding(found.check, State.WARN, f"{found.detail}; other endpoints stand in for it")
+    return found
 
 
 async def _ask(config: HermesConfig) -> FeedAnswers:
@@ -48,13 +77,24 @@ async def _ask(config: HermesConfig) -> FeedAnswers:
         raise Transient(f"{config.name}: {exc}") from exc
 
 
-def _feed_findings(feeds: Sequence[Feed], answers: FeedAnswers, now: float) -> Iterator[Finding]:
-    prices = {feed_id: price for update in answers.updates for feed_id, price in update.prices.items()}
+def _feed_findings(feeds: Sequence[Feed], answers: Mapping[str, FeedAnswers], now: float) -> Iterator[Finding]:
+    """One a feed: its newest price, and which endpoints lack it."""
     for feed in feeds:
-        if feed.feed_id in answers.missing:
-            state, detail = State.FAIL, answers.missing[feed.feed_id]
+        prices = [
+            update.prices[feed.feed_id]
+            for each in answers.values()
+            for update in each.updates
+            if feed.feed_id in update.prices
+        ]
+        lacking = {name: each.missing[feed.feed_id] for name, each in answers.items() if feed.feed_id in each.missing}
+        if prices:
+            newest = max(prices, key=lambda price: price.publish_time)
+            state, detail = judged(newest, now, too_old_s=feed.policy.max_source_age_s or _OLD_S)
         else:
-            state, detail = judged(prices[feed.feed_id], now, too_old_s=feed.policy.max_source_age_s or _OLD_S)
+            state, detail = State.FAIL, next(iter(lacking.values()))
+        if prices and lacking:
+            state = State.WARN if state is State.OK else state
+            detail = "; ".join([detail, *(f"{name}: {why}" for name, why in lacking.items())])
         yield Finding(f"feed {feed.alias}", state, detail)
 
 

@@ -33,6 +33,7 @@ from keeper.domain.events import (
     SourceLost,
     SourcePolling,
     SourceProblem,
+    SourceStoodDown,
     SpendModeChanged,
 )
 from keeper.domain.fees import Cost
@@ -80,6 +81,7 @@ EVENTS: tuple[tuple[Event, str, str], ...] = (
     (SourcePolling("hermes", active=True), "WARNING", "source_polling"),
     (SourcePolling("hermes", active=False), "INFO", "source_polling_ended"),
     (SourceProblem("hermes", "bad data"), "WARNING", "source_problem"),
+    (SourceStoodDown("hermes"), "INFO", "source_stood_down"),
     (ChainRead("evm", 12, Wei(10**18), 3), "DEBUG", "chain_read"),
     (ChainReadFailed("evm", "no endpoint answers"), "WARNING", "chain_read_failed"),
     (ForceRequested("evm", "signal", 2), "INFO", "force_requested"),

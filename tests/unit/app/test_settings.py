@@ -36,8 +36,9 @@ def test_defaults_are_those_that_are_promised() -> None:
     assert (loaded.retry_attempts, loaded.retry_delay_ms) == (3, 5000)
     assert (loaded.log_level, loaded.log_format) == (LogLevel.INFO, LogFormat.AUTO)
     assert (loaded.metrics_host, loaded.metrics_port) == ("127.0.0.1", 9090)
-    assert loaded.hermes_url.url.get_secret_value() == "https://hermes.pyth.network"
-    assert loaded.hermes_key() == ""
+    (hermes,) = loaded.hermes
+    assert hermes.endpoint.url.get_secret_value() == "https://hermes.pyth.network"
+    assert hermes.key() == ""
     assert loaded.monitoring_interval_ms == 300_000
     assert loaded.hermes_poll_per_10s == 5
 
@@ -79,7 +80,7 @@ def test_variables_of_others_are_ignored(dotenv: Path) -> None:
 
 def test_a_dollar_sign_in_dotenv_is_only_a_dollar_sign(dotenv: Path) -> None:
     dotenv.write_text("HERMES_API_KEY=a${HOME}b\n")
-    assert settings(dotenv=dotenv).hermes_key() == "a${HOME}b"
+    assert settings(dotenv=dotenv).hermes[0].key() == "a${HOME}b"
 
 
 def test_yaml_lists_and_plain_values_both_name_rpc_nodes(config_file: Path) -> None:
@@ -131,9 +132,9 @@ def test_an_api_key_file_is_read_anew(tmp_path: Path) -> None:
     key_file = tmp_path / "key"
     key_file.write_text("first-key\n")
     loaded = settings({"HERMES_API_KEY_FILE": str(key_file)})
-    assert loaded.hermes_key() == "first-key"
+    assert loaded.hermes[0].key() == "first-key"
     key_file.write_text("second-key\n")
-    assert loaded.hermes_key() == "second-key"
+    assert loaded.hermes[0].key() == "second-key"
 
 
 def test_our_own_feeds_are_judged_by_deviation_and_staleness() -> None:
@@ -190,7 +191,7 @@ def test_forced_updates_can_be_switched_off() -> None:
 
 
 def test_the_hermes_url_keeps_its_path() -> None:
-    endpoint = settings({"HERMES_URL": "https://pyth.example.org/hermes/"}).hermes_url
+    endpoint = settings({"HERMES_URL": "https://pyth.example.org/hermes/"}).hermes[0].endpoint
     assert (endpoint.name, endpoint.url.get_secret_value()) == (
         "pyth.example.org",
         "https://pyth.example.org/hermes",

@@ -92,7 +92,8 @@ def test_tells_problems_of_all_places_together(tmp_path: Path) -> None:
         ("RPC_URL", "https://a.example.org,ftp://b.example.org", "address 2 does not start"),
         ("RPC_URL", "http://rpc.example.org", "set ALLOW_PLAINTEXT=true"),
         ("HERMES_URL", "wss://hermes.example.org", "does not start with https://"),
-        ("HERMES_URL", "https://a.example.org,https://b.example.org", "one address is wanted"),
+        ("HERMES_URL", "https://a.example.org,http://b.example.org", "address 2 talks to b.example.org unencrypted"),
+        ("HERMES_MODE", "both", "is none of all, standby"),
         ("HERMES_API_KEY", "two words", "blanks"),
     ],
 )
@@ -145,7 +146,7 @@ def test_a_key_file_that_loses_its_key_is_told_when_it_is_used(tmp_path: Path) -
     loaded = settings({"HERMES_API_KEY_FILE": str(key_file)})
     key_file.unlink()
     with pytest.raises(UsageError, match="cannot be read"):
-        loaded.hermes_key()
+        loaded.hermes[0].key()
 
 
 @pytest.mark.parametrize(
