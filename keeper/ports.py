@@ -299,6 +299,8 @@ class Outside:
     journal: FlightJournal
     clock: Clock
     emit: Emit
+    heard_at: Callable[[], float | None]
+    """Unix seconds at which a source brought prices last, new or not; None before the first."""
 
 
 class Observed(Protocol):

@@ -14,6 +14,7 @@ from keeper.app.settings import Broadcast, Settings
 from keeper.app.spend_rules import fee_policy, spend_rules
 from keeper.domain.budget import DAY_S
 from keeper.domain.events import Event
+from keeper.domain.status import newest_event
 from keeper.domain.transaction import Rules
 from keeper.evm.chain import EvmChain
 from keeper.evm.rpc import RpcPool, transport
@@ -66,6 +67,7 @@ async def assembled(settings: Settings, *, dry_run: bool = False) -> AsyncIterat
     pool = rpc_pool(settings, clock)
     account = signer(settings)
     journal = DurableJournal(journal_of(settings), on_failure=settings.journal_on_failure, clock=clock, emit=emit)
+    source = HermesSources(hermes_configs(settings), mode=settings.hermes_mode, clock=clock, emit=emit)
     outside = Outside(
         chain=EvmChain(
             pool,
@@ -78,13 +80,10 @@ async def assembled(settings: Settings, *, dry_run: bool = False) -> AsyncIterat
         journal=journal,
         clock=clock,
         emit=emit,
+        heard_at=lambda: newest_event(source.status()),
     )
     networks = [Network(config=_network_config(settings, dry_run=dry_run), outside=outside)]
-    keeper = Keeper(
-        source=HermesSources(hermes_configs(settings), mode=settings.hermes_mode, clock=clock, emit=emit),
-        networks=networks,
-        clock=clock,
-    )
+    keeper = Keeper(source=source, networks=networks, clock=clock)
     box = RequestBox(_database_of(settings))
     server = Server(keeper, metrics, host=settings.metrics_host, port=settings.metrics_port)
     try:

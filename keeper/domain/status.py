@@ -1,11 +1,12 @@
 """What the keeper knows about itself at one moment: the values behind /status, /health and /metrics."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
 from keeper.domain.budget import FREELY, Allowance
+from keeper.domain.freshness import ALL_UNKNOWN, InPolicy
 from keeper.domain.policy import Judgement
 from keeper.domain.price import Price
 from keeper.domain.transaction import Outcome
@@ -46,6 +47,11 @@ class SourceStatus:
     """Unix seconds."""
     events: int
     reconnects: int
+
+
+def newest_event(sources: Iterable[SourceStatus]) -> float | None:
+    """Unix seconds at which any of them brought prices last, new or not; None before the first."""
+    return max((source.last_event_at for source in sources if source.last_event_at is not None), default=None)
 
 
 class EndpointState(StrEnum):
@@ -113,6 +119,8 @@ class FeedStatus:
     last_push_at: float | None
     """Unix seconds at which the last push with this feed in it ended."""
     last_push_outcome: Outcome | None
+    out_of_policy_s: float = 0.0
+    """How long the price on chain did not keep its policy since the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +170,7 @@ class NetworkStatus:
     replacements: int = 0
     """Transactions that outbid an earlier one with the same nonce."""
     spending: SpendStatus = SpendStatus()
+    in_policy: InPolicy = ALL_UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

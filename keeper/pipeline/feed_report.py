@@ -6,6 +6,7 @@ from keeper.domain.price import deviation_ppm
 from keeper.domain.status import FeedStatus
 from keeper.domain.units import FeedId
 from keeper.pipeline.buffer import Buffer
+from keeper.pipeline.freshness import Freshness
 from keeper.pipeline.ledger import Ledger
 from keeper.pipeline.planner import Planner
 from keeper.pipeline.tracker import OnChainView
@@ -23,6 +24,7 @@ class FeedReport(Collection[FeedStatus]):
         view: OnChainView,
         planner: Planner,
         ledger: Ledger,
+        freshness: Freshness,
         clock: Clock,
     ) -> None:
         self._aliases = aliases
@@ -30,6 +32,7 @@ class FeedReport(Collection[FeedStatus]):
         self._view = view
         self._planner = planner
         self._ledger = ledger
+        self._freshness = freshness
         self._clock = clock
 
     def __len__(self) -> int:
@@ -53,4 +56,5 @@ class FeedReport(Collection[FeedStatus]):
             judgement=self._planner.judge(feed_id, self._clock.now()),
             last_push_at=pushed_at,
             last_push_outcome=outcome,
+            out_of_policy_s=self._freshness.seconds(feed_id),
         )

@@ -33,6 +33,7 @@ from keeper.pipeline.debounce import Debounce
 from keeper.pipeline.feed_report import FeedReport
 from keeper.pipeline.follower import Follower
 from keeper.pipeline.forcing import Forcing
+from keeper.pipeline.freshness import Freshness
 from keeper.pipeline.governor import Governor
 from keeper.pipeline.ledger import FAILURES, Ledger
 from keeper.pipeline.network_report import NetworkReport
@@ -80,6 +81,9 @@ class Network:
             view=self._view,
             tell=self._tell,
         )
+        self._freshness = Freshness(
+            policies=config.policies, buffer=self._buffer, view=self._view, heard_at=outside.heard_at
+        )
         self._upkeep = Upkeep(
             network=self.name,
             poll_interval_s=config.poll_interval_s,
@@ -95,12 +99,14 @@ class Network:
             submitter=self._submitter,
             ledger=self._ledger,
             governor=self._governor,
+            freshness=self._freshness,
             feeds=FeedReport(
                 aliases=config.aliases,
                 buffer=self._buffer,
                 view=self._view,
                 planner=self._planner,
                 ledger=self._ledger,
+                freshness=self._freshness,
                 clock=outside.clock,
             ),
         )
@@ -204,11 +210,12 @@ class Network:
 
     async def _push_until_stopped(self, tasks: asyncio.TaskGroup, flights: list[asyncio.Task[None]]) -> None:
         while not self._stopping:
+            self._assess()
+            survey = self._survey()
+            self._freshness.assess(survey)
             if self._is_full():
                 await self._await_news(until=self._clock.monotonic() + _LOOK_AGAIN_S)
                 continue
-            self._assess()
-            survey = self._survey()
             self._governor.hold(survey.withheld)
             moment = self._moment(any_due=bool(survey.due))
             if moment <= self._clock.monotonic() + _TIMER_GRAIN_S:

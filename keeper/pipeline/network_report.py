@@ -8,6 +8,7 @@ from keeper.domain.status import NetworkStatus
 from keeper.domain.transaction import Outcome
 from keeper.pipeline.config import NetworkConfig
 from keeper.pipeline.feed_report import FeedReport
+from keeper.pipeline.freshness import Freshness
 from keeper.pipeline.governor import Governor
 from keeper.pipeline.ledger import Ledger
 from keeper.pipeline.submitter import Submitter
@@ -25,6 +26,7 @@ class NetworkReport:
     submitter: Submitter
     ledger: Ledger
     governor: Governor
+    freshness: Freshness
     feeds: FeedReport
 
     def status(self, *, ready: bool, trouble: str) -> NetworkStatus:
@@ -51,5 +53,6 @@ class NetworkReport:
             rpc_calls=dict(self.outside.chain.calls()),
             feeds=self.feeds,
             replacements=ledger.replacements,
+            in_policy=self.freshness.in_policy(),
             spending=self.governor.status(self.outside.clock.now()),
         )

@@ -30,6 +30,8 @@ class Survey:
     """Feeds that are not due, with their prices at the source and on chain: they may join a push."""
     withheld: Sequence[FeedId]
     """Feeds that only a limit on spending holds back."""
+    unsettled: Sequence[FeedId]
+    """Feeds that are held back by anything but their thresholds."""
 
 
 class Planner:
@@ -50,6 +52,7 @@ class Planner:
         due: list[tuple[FeedId, Reason]] = []
         held: list[tuple[FeedId, Price, Price]] = []
         withheld: list[FeedId] = []
+        unsettled: list[FeedId] = []
         for feed_id, policy in self.policies.items():
             if feed_id in leaving:
                 continue
@@ -61,7 +64,9 @@ class Planner:
                 held.append((feed_id, source, on_chain))
             if judgement.reason is Reason.HELD_BY_BUDGET:
                 withheld.append(feed_id)
-        return Survey(now, due, held, withheld)
+            if judgement.verdict is Verdict.HOLD and judgement.reason is not Reason.WITHIN_THRESHOLDS:
+                unsettled.append(feed_id)
+        return Survey(now, due, held, withheld, unsettled)
 
     def plan(self, survey: Survey) -> Plan | None:
         """The push of everything that is due, and of what is better off joining it; None if nothing is."""

@@ -110,6 +110,11 @@ class OnChainView:
             if carried is not None:
                 self._expected[push] = carried
 
+    @property
+    def carried(self) -> frozenset[FeedId]:
+        """The feeds of all pushes in flight."""
+        return frozenset(feed_id for prices in self._expected.values() for feed_id in prices)
+
     def carried_after(self, push: int) -> frozenset[FeedId]:
         """The feeds of later pushes in flight: an earlier one that took them over would leave those with nothing."""
         return frozenset(feed_id for later, prices in self._expected.items() if later > push for feed_id in prices)

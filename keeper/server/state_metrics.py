@@ -9,6 +9,7 @@ from keeper.domain.budget import SpendLimit, SpendMode
 from keeper.domain.price import Price, usable
 from keeper.domain.status import FeedStatus, KeeperStatus, NetworkStatus, SourceState, SourceStatus
 from keeper.domain.transaction import Outcome
+from keeper.domain.units import MILLION
 from keeper.server.exposition import Family, Kind, Sample, labels
 from keeper.server.pacing import paced
 
@@ -151,6 +152,12 @@ NETWORK_MEASURES: tuple[Measure[NetworkStatus], ...] = (
         "The most that a push would pay for a unit of gas.",
         lambda network, _: network.spending.fee_cap,
     ),
+    Measure(
+        "keeper_in_policy_ratio",
+        "gauge",
+        "Share of the last hour, over all feeds, in which the prices on chain kept their policies.",
+        lambda network, _: None if network.in_policy.last_hour is None else network.in_policy.last_hour / MILLION,
+    ),
     Measure("keeper_tip_wei", "gauge", "The tip that a push would offer.", lambda network, _: network.spending.tip),
 )
 NETWORK_BREAKDOWNS: tuple[Breakdown[NetworkStatus], ...] = (
@@ -208,6 +215,12 @@ FEED_MEASURES: tuple[Measure[FeedStatus], ...] = (
         "gauge",
         "Age of the source price by the wall clock; it grows while a market is closed.",
         lambda feed, now: _age(feed.source, now),
+    ),
+    Measure(
+        "keeper_out_of_policy_seconds_total",
+        "counter",
+        "Time in which the price on chain did not keep its policy.",
+        lambda feed, _: feed.out_of_policy_s,
     ),
     Measure("keeper_source_price", "gauge", "The source price.", lambda feed, _: _float(feed.source)),
     Measure("keeper_on_chain_price", "gauge", "The on-chain price.", lambda feed, _: _float(feed.on_chain)),

@@ -11,6 +11,7 @@ from keeper.server.views import (
     Amount,
     EndpointView,
     FeedView,
+    InPolicyView,
     LastPush,
     NetworkView,
     PriceView,
@@ -76,6 +77,10 @@ async def _network(network: NetworkStatus, now: float) -> NetworkView:
             total=_amount(network.spent_gas + network.spent_update_fees),
         ),
         spending=_spending(network.spending),
+        in_policy=InPolicyView(
+            since_start_percent=_percent(network.in_policy.since_start),
+            last_hour_percent=_percent(network.in_policy.last_hour),
+        ),
         last_push_at=_optional(network.last_push_at),
         endpoints=[_endpoint(endpoint) for endpoint in network.endpoints],
         rpc_calls=dict(network.rpc_calls),
@@ -113,13 +118,14 @@ def _feed(feed: FeedStatus, now: float) -> FeedView:
         alias=feed.alias,
         source=_price(feed.source, now),
         on_chain=on_chain,
-        deviation_percent=None if feed.deviation_ppm is None else decimal_text(feed.deviation_ppm, _PPM_AS_PERCENT),
+        deviation_percent=_percent(feed.deviation_ppm),
         age_s=None if on_chain is None else on_chain.age_s,
         verdict=feed.judgement.verdict,
         reason=feed.judgement.reason,
         last_push=None
         if feed.last_push_at is None
         else LastPush(at=_rounded(feed.last_push_at), outcome=feed.last_push_outcome),
+        out_of_policy_s=_rounded(feed.out_of_policy_s),
     )
 
 
@@ -134,6 +140,10 @@ def _price(price: Price | None, now: float) -> PriceView | None:
         publish_time=price.publish_time,
         age_s=_rounded(now - price.publish_time),
     )
+
+
+def _percent(ppm: int | None) -> str | None:
+    return None if ppm is None else decimal_text(ppm, _PPM_AS_PERCENT)
 
 
 def _amount(wei: int) -> Amount:

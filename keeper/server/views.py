@@ -56,6 +56,8 @@ class FeedView(msgspec.Struct, frozen=True, gc=False):
     verdict: Verdict
     reason: Reason
     last_push: LastPush | None
+    out_of_policy_s: float
+    """How long the price on chain did not keep its policy since the start."""
 
 
 class EndpointView(msgspec.Struct, frozen=True):
@@ -95,6 +97,13 @@ class SpendingView(msgspec.Struct, frozen=True):
     tip_gwei: str | None
 
 
+class InPolicyView(msgspec.Struct, frozen=True):
+    """In how much of the time, over all feeds, the prices on chain kept their policies."""
+
+    since_start_percent: str | None
+    last_hour_percent: str | None
+
+
 class NetworkView(msgspec.Struct, frozen=True):
     """One network."""
 
@@ -117,6 +126,7 @@ class NetworkView(msgspec.Struct, frozen=True):
     """Transactions that outbid an earlier one with the same nonce."""
     spent: Spent
     spending: SpendingView
+    in_policy: InPolicyView
     last_push_at: float | None
     endpoints: list[EndpointView]
     rpc_calls: dict[str, int]

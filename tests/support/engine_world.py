@@ -97,7 +97,12 @@ class World:
         self.network = Network(
             config=self._config,
             outside=Outside(
-                chain=self.chain, signer=SIGNER, journal=self.journal, clock=LoopClock(), emit=self.events.append
+                chain=self.chain,
+                signer=SIGNER,
+                journal=self.journal,
+                clock=LoopClock(),
+                emit=self.events.append,
+                heard_at=LoopClock().now,
             ),
         )
         self._running = asyncio.create_task(self.network.run())

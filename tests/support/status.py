@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from keeper.domain.freshness import InPolicy
 from keeper.domain.policy import DUE, HELD, Reason
 from keeper.domain.price import Price
 from keeper.domain.status import (
@@ -16,7 +17,7 @@ from keeper.domain.status import (
     SpendStatus,
 )
 from keeper.domain.transaction import Outcome
-from keeper.domain.units import FeedId, Wei
+from keeper.domain.units import FeedId, Ppm, Wei
 
 NOW = 1_760_000_000.25
 ACCOUNT = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
@@ -37,6 +38,7 @@ BTC = FeedStatus(
     judgement=DUE[Reason.DEVIATION],
     last_push_at=1_759_999_988.75,
     last_push_outcome=Outcome.CONFIRMED,
+    out_of_policy_s=2.5,
 )
 NEW_FEED = FeedStatus(
     feed_id=feed_id(2),
@@ -93,6 +95,7 @@ NETWORK = NetworkStatus(
         fee_cap=Wei(41_500_000_000),
         tip=Wei(1_500_000_000),
     ),
+    in_policy=InPolicy(since_start=Ppm(999_300), last_hour=Ppm(1_000_000)),
 )
 KEEPER = KeeperStatus(
     version="0.1.0", started_at=NOW - 3_600, now=NOW, stopping=False, sources=(SOURCE,), networks=(NETWORK,)

@@ -54,6 +54,16 @@ CONFIG = NetworkConfig(
 
 
 @dataclass
+class Source:
+    """Whether it is heard, news or none."""
+
+    heard: bool = True
+
+    def heard_at(self) -> float | None:
+        return LoopClock().now() if self.heard else None
+
+
+@dataclass
 class Bench:
     """The network under test with everything around it."""
 
@@ -61,6 +71,7 @@ class Bench:
     chain: FakeChain
     market: Market
     events: list[Event] = field(default_factory=list)
+    source: Source = field(default_factory=Source)
 
     def publish(self, **prices: int) -> None:
         self.network.take(self.market.event(prices))
@@ -88,6 +99,7 @@ def start() -> Start:
     ) -> AsyncIterator[Bench]:
         fake = chain or FakeChain()
         events: list[Event] = []
+        source = Source()
         shelf = journal or FakeJournal()
         await shelf.open()
         network = Network(
@@ -98,11 +110,12 @@ def start() -> Start:
                 journal=shelf,
                 clock=LoopClock(),
                 emit=events.append,
+                heard_at=source.heard_at,
             ),
         )
         task = asyncio.create_task(network.run())
         try:
-            yield Bench(network, fake, Market(), events)
+            yield Bench(network, fake, Market(), events, source)
         finally:
             network.stop()
             task.cancel()

@@ -83,6 +83,7 @@ async def test_tells_of_each_network() -> None:
             "update_fees": {"wei": "11", "native": "0.000000000000000011"},
             "total": {"wei": "123456789000011", "native": "0.000123456789000011"},
         },
+        "in_policy": {"since_start_percent": "99.9300", "last_hour_percent": "100.0000"},
         "spending": {
             "mode": "normal",
             "limit": None,
@@ -141,6 +142,7 @@ async def test_tells_of_each_feed() -> None:
         "verdict": "due",
         "reason": "deviation",
         "last_push": {"at": 1_759_999_988.75, "outcome": "confirmed"},
+        "out_of_policy_s": 2.5,
     }
     assert new == {
         "id": feed_id(2),
@@ -152,6 +154,7 @@ async def test_tells_of_each_feed() -> None:
         "verdict": "hold",
         "reason": "no_source_price",
         "last_push": None,
+        "out_of_policy_s": 0.0,
     }
 
 
