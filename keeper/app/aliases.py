@@ -11,7 +11,17 @@ from keeper.domain.units import FeedId, parse_feed_id
 
 
 def aliases_in(values: Mapping[str, object]) -> dict[FeedId, str]:
-    """The aliases that settings give; none where they list no feeds, or wrongly."""
+    """The aliases that settings give, those of networks and groups included; none of what is written wrongly."""
+    groups, blocks = values.get("feed_groups"), values.get("networks")
+    inside = [{"feeds": rows} for rows in groups.values()] if isinstance(groups, dict) else []
+    inside += [block for block in blocks if isinstance(block, dict)] if isinstance(blocks, list) else []
+    aliases: dict[FeedId, str] = {}
+    for listed in (*inside, values):
+        aliases |= _listed_in(listed)
+    return aliases
+
+
+def _listed_in(values: Mapping[str, object]) -> dict[FeedId, str]:
     with suppress(Wrong):
         if "feeds" in values:
             return {entry.id: entry.alias for entry in entries(values["feeds"]) if entry.alias is not None}

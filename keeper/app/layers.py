@@ -1,7 +1,7 @@
 """Where settings are written: the environment, a `.env` file, a YAML file, a preset. Earlier ones win."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dotenv.parser import parse_stream
@@ -20,10 +20,15 @@ class Layer:
     problems: Sequence[str] = ()
     in_capitals: bool = True
     """Whether names are written in capitals there."""
+    path: str = ""
+    """What stands before a name, where the settings are those of a block."""
+    spelled: Mapping[str, str] = field(default_factory=dict)
+    """Names that are written otherwise there."""
 
     def name(self, name: str) -> str:
         """The setting's name as it is written there."""
-        return name.upper() if self.in_capitals else name
+        written = self.spelled.get(name, name)
+        return f"{self.path}{written.upper() if self.in_capitals else written}"
 
 
 def settled(layers: Sequence[Layer], alternatives: Sequence[Collection[str]]) -> list[Layer]:
@@ -43,7 +48,7 @@ def settled(layers: Sequence[Layer], alternatives: Sequence[Collection[str]]) ->
 def from_environ(environ: Mapping[str, str], names: Collection[str]) -> Layer:
     """What the environment sets; variables that are not ours are none of our business."""
     values = {name: environ[name.upper()] for name in names if name.upper() in environ}
-    return Layer("the environment", _set(values))
+    return Layer("the environment", given(values))
 
 
 def from_dotenv(path: Path, names: Collection[str]) -> Layer:
@@ -67,7 +72,7 @@ def from_dotenv(path: Path, names: Collection[str]) -> Layer:
         problems.append(f"{path} is not UTF-8 text")
     except OSError as exc:
         problems.append(f"{path} cannot be read: {exc.strerror}")
-    return Layer(str(path), _set(values), problems)
+    return Layer(str(path), given(values), problems)
 
 
 def from_yaml(path: Path, names: Collection[str]) -> Layer:
@@ -88,9 +93,9 @@ def from_yaml(path: Path, names: Collection[str]) -> Layer:
         if name.lower() not in names
     ]
     values = {name.lower(): value for name, value in written.items() if name.lower() in names}
-    return Layer(str(path), _set(values), problems, in_capitals=False)
+    return Layer(str(path), given(values), problems, in_capitals=False)
 
 
-def _set(values: Mapping[str, object]) -> dict[str, object]:
+def given(values: Mapping[str, object]) -> dict[str, object]:
     """Empty values count as not set."""
     return {name: value for name, value in values.items() if not isinstance(value, str) or value.strip()}

@@ -1,6 +1,6 @@
 """Loads the settings: gathers what is set where, checks all of it, and reports every mistake at once."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,18 +13,13 @@ from keeper.app.journal_settings import DEFAULT_JOURNAL_URL, JournalAddress, jou
 from keeper.app.layers import Layer, from_dotenv, from_environ, from_yaml, settled
 from keeper.app.lines import FeedNames
 from keeper.app.listening import port_problems
-from keeper.app.presets import PRESETS
+from keeper.app.network_blocks import with_blocks
+from keeper.app.network_loading import ALTERNATIVES, HERMES_KEYS, clashes, load_networks, told
 from keeper.app.problems import SettingsError, Wrong, explained
 from keeper.app.redaction import Redactor
-from keeper.app.settings import ADDRESSES, JOURNALS, NAMES, ONLY_IN_YAML, SECRETS, Settings
+from keeper.app.settings import ADDRESSES, JOURNALS, NAMES, ONLY_IN_YAML, PROCESS_NAMES, SECRETS, Settings
 from keeper.app.values import one, port, several
 from keeper.domain.units import FeedId
-
-_REQUIRED = (("private_key", "private_key_file"), ("price_feed_ids", "price_config_file", "feeds"))
-_HERMES_KEYS = ("hermes_api_key", "hermes_api_key_file")
-_ALTERNATIVES = (*_REQUIRED, _HERMES_KEYS, ("hermes_url", "hermes"))
-"""Settings that stand for one another: the strongest place that sets any of them decides, and may set one."""
-_EXAMPLES = {name: field.examples[0] for name, field in Settings.model_fields.items() if field.examples}
 
 
 def load(
@@ -32,30 +27,33 @@ def load(
 ) -> Settings:
     """The settings of the environment, of the `.env` file and of the YAML file, of which the earlier ones win.
 
-    A `.env` file need not exist, a config file must. Raises SettingsError with all that is wrong.
+    What stands in a block of `networks` in the YAML file wins over all of them, for that network. A `.env` file need
+    not exist, a config file must. Raises SettingsError with all that is wrong.
     """
-    layers = _layers(config_file, environ, dotenv)
-    problems = [problem for layer in layers for problem in layer.problems]
-    redactor = Redactor(secret for layer in layers for secret in _secrets(layer))
-    layers = settled(layers, _ALTERNATIVES)
-    problems += [clash for layer in layers for clash in _clashes(layer)]
-    values = {name: value for layer in layers for name, value in layer.values.items()}
+    written = with_blocks(_layers(config_file, environ, dotenv))
+    everything = (*written.common, *written.blocks)
+    redactor = Redactor(secret for layer in everything for secret in _secrets(layer))
+    problems = [problem for layer in everything for problem in layer.problems]
+    networks, faults = load_networks(written)
+    problems += faults
+    common = settled(written.common, ALTERNATIVES)
+    problems += [clash for layer in common for clash in clashes(layer)]
+    values = {name: value for layer in common for name, value in layer.values.items() if name in PROCESS_NAMES}
     if "journal_url" in values:
         values.pop("database_url", None)
-    problems += [_missing(group) for group in _REQUIRED if values.keys().isdisjoint(group)]
     if "hermes" in values:
         problems += [
-            _belongs_elsewhere(layer, name) for layer in layers for name in _HERMES_KEYS if name in layer.values
+            _belongs_elsewhere(layer, name) for layer in common for name in HERMES_KEYS if name in layer.values
         ]
     if port_must_be_free:
         problems += _port_problems(values)
     settings: Settings | None = None
     try:
-        settings = Settings.model_validate(_implied(values) | values)
+        settings = Settings.model_validate(values | {"networks": networks})
     except ValidationError as exc:
-        problems += [_told(layers, str(where[0]), reason) for where, reason in explained(exc, NAMES)]
+        problems += [told(common, str(where[0]), reason) for where, reason in explained(exc, PROCESS_NAMES)]
     if settings is None or problems:
-        raise SettingsError(redactor.clean(problem) for problem in problems)
+        raise SettingsError(dict.fromkeys(redactor.clean(problem) for problem in problems))
     return settings
 
 
@@ -76,13 +74,13 @@ def load_journal(*, config_file: Path | None, environ: Mapping[str, str], dotenv
     """Where the journal is, and what feeds are called; other settings may be missing. Raises SettingsError."""
     layers = _layers(config_file, environ, dotenv)
     problems = [problem for layer in layers for problem in layer.problems]
-    values = {name: value for layer in settled(layers, _ALTERNATIVES) for name, value in layer.values.items()}
+    values = {name: value for layer in settled(layers, ALTERNATIVES) for name, value in layer.values.items()}
     name = "journal_url" if "journal_url" in values else "database_url"
     address: JournalAddress | None = None
     try:
         address = journal_address(values.get(name, DEFAULT_JOURNAL_URL))
     except Wrong as exc:
-        problems += [_told(layers, name, reason) for reason in exc.reasons]
+        problems += [told(layers, name, reason) for reason in exc.reasons]
     if address is None or problems:
         raise SettingsError(problems)
     return JournalPlace(address, aliases_in(values))
@@ -93,15 +91,8 @@ def _layers(config_file: Path | None, environ: Mapping[str, str], dotenv: Path |
     if dotenv is not None:
         layers.append(from_dotenv(dotenv, NAMES - ONLY_IN_YAML))
     if config_file is not None:
-        layers.append(from_yaml(config_file, NAMES))
+        layers.append(from_yaml(config_file, NAMES | {"networks"}))
     return layers
-
-
-def _clashes(layer: Layer) -> Iterator[str]:
-    for group in _ALTERNATIVES:
-        given = [layer.name(name) for name in group if name in layer.values]
-        if len(given) > 1:
-            yield f"{' and '.join(given)} in {layer.place}: only one of them can be set, remove the rest"
 
 
 def _belongs_elsewhere(layer: Layer, name: str) -> str:
@@ -109,25 +100,6 @@ def _belongs_elsewhere(layer: Layer, name: str) -> str:
         f"{layer.name(name)} in {layer.place}: is for HERMES_URL, and `hermes` names the endpoints in its place: "
         "write a key into the block of each endpoint that it is meant for"
     )
-
-
-def _missing(group: Sequence[str]) -> str:
-    first, *others = (f"`{name}` in YAML" if name in ONLY_IN_YAML else name.upper() for name in group)
-    return f"{first} is missing: set it (or {' or '.join(others)})"
-
-
-def _implied(values: Mapping[str, object]) -> dict[str, object]:
-    """What follows where nothing is set: price_pusher's habits with its file, and over them a preset's values."""
-    habits = {"force_update_interval_ms": "0"} if "price_config_file" in values else {}
-    preset = str(values.get("preset")).strip().lower()
-    return {**habits, **PRESETS.get(preset, {})}
-
-
-def _told(layers: Sequence[Layer], name: str, reason: str) -> str:
-    layer = next((layer for layer in layers if name in layer.values), None)
-    if layer is not None:
-        return f"{layer.name(name)} in {layer.place}: {reason}"
-    return f"{name.upper()} is missing: set it, for instance to {_EXAMPLES[name]}"
 
 
 def _secrets(layer: Layer) -> Iterator[str]:

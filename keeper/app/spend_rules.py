@@ -1,6 +1,6 @@
 """What the settings say about spending, as the flow wants it."""
 
-from keeper.app.settings import Settings
+from keeper.app.network_settings import NetworkSettings
 from keeper.domain.budget import Budget
 from keeper.domain.fees import FeePolicy
 from keeper.domain.units import Wei
@@ -9,7 +9,7 @@ from keeper.pipeline.governor import SpendRules
 _MS = 1000
 
 
-def spend_rules(settings: Settings) -> SpendRules:
+def spend_rules(settings: NetworkSettings) -> SpendRules:
     """Budget, fees and the heartbeat that is left when money is short, in whole seconds."""
     interval_ms = settings.force_update_interval_ms
     return SpendRules(
@@ -19,7 +19,7 @@ def spend_rules(settings: Settings) -> SpendRules:
     )
 
 
-def fee_policy(settings: Settings) -> FeePolicy:
+def fee_policy(settings: NetworkSettings) -> FeePolicy:
     """How to bid for gas."""
     return FeePolicy(
         kind=settings.fee_strategy,

@@ -212,6 +212,7 @@ MillisecondsOrNever = Annotated[
 Seconds = Annotated[int, _range("a whole number of seconds", 1, _MONTH_S)]
 Days = Annotated[int, _range("a whole number of days", 1, 36_500)]
 Port = Annotated[int, PlainValidator(port)]
+ChainId = Annotated[int, _range("a chain id", 1, 10**18 - 1)]
 Count = Annotated[int, _range("a whole number", 0, 1000)]
 CountAtLeastOne = Annotated[int, _range("a whole number", 1, 1000)]
 PercentileOrNone = Annotated[

@@ -2,15 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Never
 
+from keeper.app.accounts import Accounts, signer
 from keeper.app.clock import SystemClock
 from keeper.app.log_events import LogEvents
+from keeper.app.network_settings import Broadcast, NetworkSettings
 from keeper.app.runtime import Keeper
-from keeper.app.settings import Broadcast, Settings
+from keeper.app.settings import Settings
 from keeper.app.spend_rules import fee_policy, spend_rules
 from keeper.domain.budget import DAY_S
 from keeper.domain.events import Event
@@ -33,7 +35,6 @@ from keeper.pipeline.requests import heed_requests
 from keeper.ports import Clock, Outside
 from keeper.server.app import Server
 from keeper.server.event_metrics import EventMetrics
-from keeper.signing.raw_key import RawKeySigner
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ async def assembled(settings: Settings, *, dry_run: bool = False) -> AsyncIterat
     """Build everything, serve HTTP, and close all connections at the end; raises UsageError when the port is taken."""
     clock = SystemClock()
     metrics = EventMetrics()
-    logs = LogEvents({feed.feed_id: feed.alias for feed in settings.feeds})
+    logs = LogEvents(settings.aliases)
 
     def emit(event: Event) -> None:
         for listener in (metrics, logs):
@@ -64,25 +65,24 @@ async def assembled(settings: Settings, *, dry_run: bool = False) -> AsyncIterat
             except Exception:
                 log.exception("listener_failed")
 
-    pool = rpc_pool(settings, clock)
-    account = signer(settings)
     journal = DurableJournal(journal_of(settings), on_failure=settings.journal_on_failure, clock=clock, emit=emit)
     source = HermesSources(hermes_configs(settings), mode=settings.hermes_mode, clock=clock, emit=emit)
-    outside = Outside(
-        chain=EvmChain(
-            pool,
-            contract=settings.contract_address,
-            account=account.address,
-            tip_percentile=settings.tip_percentile,
-            everywhere=settings.broadcast is Broadcast.ALL,
-        ),
-        signer=account,
-        journal=journal,
-        clock=clock,
-        emit=emit,
-        heard_at=lambda: newest_event(source.status()),
-    )
-    networks = [Network(config=_network_config(settings, dry_run=dry_run), outside=outside)]
+    pools = [rpc_pool(network, clock) for network in settings.networks]
+    accounts = Accounts()
+    networks = [
+        Network(
+            config=_network_config(network, dry_run=dry_run),
+            outside=Outside(
+                chain=_chain(network, pool, admit=accounts.admission(network)),
+                signer=signer(network),
+                journal=journal,
+                clock=clock,
+                emit=emit,
+                heard_at=lambda: newest_event(source.status()),
+            ),
+        )
+        for network, pool in zip(settings.networks, pools, strict=True)
+    ]
     keeper = Keeper(source=source, networks=networks, clock=clock)
     box = RequestBox(_database_of(settings))
     server = Server(keeper, metrics, host=settings.metrics_host, port=settings.metrics_port)
@@ -93,7 +93,8 @@ async def assembled(settings: Settings, *, dry_run: bool = False) -> AsyncIterat
         async with server, running(pruning, name="journal pruning"), running(heeding, name="requests"):
             yield Parts(keeper, server)
     finally:
-        await pool.close()
+        for pool in pools:
+            await pool.close()
         await box.close()
         await journal.close()
 
@@ -109,10 +110,21 @@ async def running(work: Coroutine[None, None, Never], *, name: str) -> AsyncIter
         await asyncio.gather(task, return_exceptions=True)
 
 
-def rpc_pool(settings: Settings, clock: Clock) -> RpcPool:
+def rpc_pool(network: NetworkSettings, clock: Clock) -> RpcPool:
     """The pool of RPC endpoints; nothing is opened yet."""
     return RpcPool(
-        [transport(endpoint.name, endpoint.url.get_secret_value()) for endpoint in settings.rpc_url], clock=clock
+        [transport(endpoint.name, endpoint.url.get_secret_value()) for endpoint in network.rpc_url], clock=clock
+    )
+
+
+def _chain(network: NetworkSettings, pool: RpcPool, *, admit: Callable[[int], None]) -> EvmChain:
+    return EvmChain(
+        pool,
+        contract=network.contract_address,
+        account=signer(network).address,
+        tip_percentile=network.tip_percentile,
+        everywhere=network.broadcast is Broadcast.ALL,
+        admit=admit,
     )
 
 
@@ -140,7 +152,7 @@ def hermes_configs(settings: Settings) -> list[HermesConfig]:
         HermesConfig(
             name=place.endpoint.name,
             url=place.endpoint.url.get_secret_value(),
-            feeds=tuple(feed.feed_id for feed in settings.feeds),
+            feeds=settings.feeds,
             api_key=place.key,
             polls_per_window=settings.hermes_poll_per_10s,
             timing=Timing(silence_s=settings.hermes_silence_ms / _MS),
@@ -149,12 +161,7 @@ def hermes_configs(settings: Settings) -> list[HermesConfig]:
     ]
 
 
-def signer(settings: Settings) -> RawKeySigner:
-    """Whoever signs."""
-    return RawKeySigner(bytes.fromhex(settings.private_key.get_secret_value()))
-
-
-def _network_config(settings: Settings, *, dry_run: bool) -> NetworkConfig:
+def _network_config(settings: NetworkSettings, *, dry_run: bool) -> NetworkConfig:
     return NetworkConfig(
         submit=SubmitConfig(
             network=settings.network_name,

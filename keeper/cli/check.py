@@ -24,6 +24,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         " 2 the settings are wrong.",
     )
     add_config_option(parser)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--network", metavar="NAME", help="only this network, with its feeds")
+    which.add_argument("--all", action="store_true", help="all networks: the default")
     parser.add_argument("--json", action="store_true", help="print a list of {check, state, detail}")
     parser.set_defaults(run=run)
 
@@ -32,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     """Check, and print a line for each finding."""
     from keeper.app.preflight import State
 
-    findings = asyncio.run(_check(load_settings(args.config)))
+    findings = asyncio.run(_check(load_settings(args.config), args.network))
     if args.json:
         _print_json(findings)
     else:
@@ -40,12 +43,12 @@ def run(args: argparse.Namespace) -> int:
     return 1 if any(finding.state is State.FAIL for finding in findings) else 0
 
 
-async def _check(settings: "Settings") -> "Sequence[Finding]":
+async def _check(settings: "Settings", only: str | None) -> "Sequence[Finding]":
     from keeper.app.daemon_threads import DaemonThreads
     from keeper.app.preflight import preflight
 
     asyncio.get_running_loop().set_default_executor(DaemonThreads())
-    return await preflight(settings)
+    return await preflight(settings, only=only)
 
 
 def _print_json(findings: "Sequence[Finding]") -> None:

@@ -39,8 +39,11 @@ async def _keep(settings: "Settings", *, dry_run: bool) -> None:
 
     async with assembled(settings, dry_run=dry_run) as parts:
         url = f"http://{settings.metrics_host}:{parts.server.port}"
-        text = f"keeps {len(settings.feeds)} feeds fresh{' (dry run)' if dry_run else ''}, status at {url}/status"
-        fields = {"url": url, "feeds": len(settings.feeds), "dry_run": dry_run, "pid": os.getpid()}
+        names = [network.network_name for network in settings.networks]
+        where = f"{len(settings.feeds)} feeds on {', '.join(names)}"
+        text = f"keeps {where} fresh{' (dry run)' if dry_run else ''}, status at {url}/status"
+        counts = {"feeds": len(settings.feeds), "networks": names}
+        fields = {"url": url, **counts, "dry_run": dry_run, "pid": os.getpid()}
         log.info("serving", extra={"text": text, "fields": fields})
         await parts.keeper.run()
     log.info("stopped", extra={"text": "stopped"})

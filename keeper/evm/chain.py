@@ -1,6 +1,6 @@
 """The chain as the flow sees it: reads in one batch, the terms of a push, broadcast and receipts."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from keeper.domain.errors import KeeperError, Refusal, SendRefused, Uncertain
 from keeper.domain.fees import UpdateFee
@@ -44,20 +44,25 @@ class EvmChain:
         account: str,
         tip_percentile: int | None = None,
         everywhere: bool = False,
+        admit: Callable[[int], None] = lambda _: None,
     ) -> None:
         """`tip_percentile`: which of the latest blocks' tips to go by; None goes by the node's suggestion.
 
         `everywhere`: every broadcast goes to all endpoints at once.
+        `admit`: told the chain id, raises Fatal where that chain is not to be used.
         """
         self._pool = pool
         self._contract = contract
         self._account = account
         self._fee_calls = fee_calls(tip_percentile)
         self._everywhere = everywhere
+        self._admit = admit
 
     async def connect(self) -> int:
         """Open the connections and return the chain id; raises Fatal where the endpoints serve other chains."""
-        return await self._pool.connect()
+        chain_id = await self._pool.connect()
+        self._admit(chain_id)
+        return chain_id
 
     async def read(self, feeds: Sequence[FeedId]) -> ChainState:
         """Prices of the feeds, fees, balance and nonce in one batch, or several where there are hundreds of feeds."""

@@ -38,7 +38,7 @@ _REFRESH_S = 0.5
 _HEAD_LINES = 5
 _OWN_SETTINGS = frozenset(
     {
-        "private_key", "private_key_file", "rpc_url", "contract_address", "network_name", "hermes_url",
+        "private_key", "private_key_file", "chain_id", "rpc_url", "contract_address", "network_name", "hermes_url",
         "hermes_api_key", "hermes_api_key_file", "price_feed_ids", "price_config_file", "feeds", "journal_url",
         "database_url",
     }

@@ -1,8 +1,9 @@
 """Whether the keeper is well, component by component, and why not.
 
 Sources stand in for one another, and so do the RPC endpoints of a network: one of several that is down degrades the
-keeper, the last one makes it unhealthy. Networks do not stand in for one another. What feeds are worth pushing plays no
-part: the prices of a closed market stand still, and that is no illness.
+keeper, the last one makes it unhealthy. Networks fail alone: one of several that is unhealthy degrades the keeper, for
+there is no use in ending the others. What feeds are worth pushing plays no part: the prices of a closed market stand
+still, and that is no illness.
 """
 
 from collections.abc import Iterator, Sequence
@@ -79,11 +80,14 @@ def health(status: KeeperStatus) -> Health:
     sources = {f"source:{source.name}": _source(source, status.now) for source in status.sources}
     components = dict(sources)
     verdicts = [_redundant(list(sources.values()))]
+    networks: list[Level] = []
     for network in status.networks:
         endpoints = {f"rpc:{network.name}/{endpoint.name}": _endpoint(endpoint) for endpoint in network.endpoints}
         itself = _network(network)
         components |= {f"network:{network.name}": itself, **endpoints}
-        verdicts += [itself.status, _redundant(list(endpoints.values()))]
+        networks.append(_worst([itself.status, _redundant(list(endpoints.values()))]))
+    if networks:
+        verdicts.append(_of_several(networks))
     if status.stopping:
         components["keeper"] = Component(Level.DEGRADED, "is shutting down")
         verdicts.append(Level.DEGRADED)
@@ -97,7 +101,7 @@ def health(status: KeeperStatus) -> Health:
 
 
 def readiness(status: KeeperStatus) -> Readiness:
-    """Whether traffic may rely on the keeper: every network was read, and a source has delivered."""
+    """Whether traffic may rely on the keeper: a source has delivered, and some network was read."""
     missing = list(_missing(status))
     return Readiness(ready=not missing, why=missing)
 
@@ -107,8 +111,8 @@ def _missing(status: KeeperStatus) -> Iterator[str]:
         yield "the keeper is shutting down"
     if not any(source.last_event_at is not None for source in status.sources):
         yield "no source has delivered a price yet"
-    for network in status.networks:
-        if not network.ready:
+    if not any(network.ready for network in status.networks):
+        for network in status.networks:
             yield f"network {network.name} {_unread(network)}"
 
 
@@ -157,7 +161,12 @@ def _endpoint(endpoint: EndpointStatus) -> Component:
 
 def _redundant(components: Sequence[Component]) -> Level:
     """The level of components any one of which suffices."""
-    levels = {component.status for component in components}
+    return _of_several([component.status for component in components])
+
+
+def _of_several(each: Sequence[Level]) -> Level:
+    """Unhealthy where all are, healthy where all are."""
+    levels = set(each)
     if levels <= {Level.UNHEALTHY}:
         return Level.UNHEALTHY
     return Level.HEALTHY if levels == {Level.HEALTHY} else Level.DEGRADED

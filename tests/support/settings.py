@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from keeper.app.loading import load
+from keeper.app.network_settings import NetworkSettings
 from keeper.app.settings import Settings
 
 PRIVATE_KEY = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
@@ -30,3 +31,15 @@ def settings(
     """What is loaded from the environment that is just enough, changed by `environ`, and from the files."""
     full = {name: value for name, value in (ENOUGH | dict(environ or {})).items() if name != without}
     return load(config_file=config_file, environ=full, dotenv=dotenv)
+
+
+def network(
+    environ: Mapping[str, str] | None = None,
+    *,
+    without: str = "",
+    dotenv: Path | None = None,
+    config_file: Path | None = None,
+) -> NetworkSettings:
+    """The only network of the same."""
+    (only,) = settings(environ, without=without, dotenv=dotenv, config_file=config_file).networks
+    return only

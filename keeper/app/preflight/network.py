@@ -18,6 +18,7 @@ from keeper.evm.chain import EvmChain
 from keeper.evm.rpc import RpcPool, transport
 from keeper.ports import ChainState, Clock
 
+CHAIN_ID = "chain id"
 CONTRACT = "contract"
 BALANCE = "balance"
 UPDATE_FEE = "update fee"
@@ -39,6 +40,8 @@ class Target:
     endpoints: Sequence[Endpoint]
     contract: str
     account: str
+    chain_id: int | None
+    """None where any chain will do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +60,34 @@ async def check_network(target: Target, *, source: Awaitable[SourceReport], cloc
     try:
         found = await check_endpoints(transports, clock=clock)
         if found.chain_id is None:
-            skipped = [_skipped(check, "no RPC endpoint answers") for check in (CONTRACT, BALANCE, UPDATE_FEE, PUSH)]
-            return [*found.findings, *skipped]
+            return [*found.findings, *_all_skipped("no RPC endpoint answers")]
+        chain_id = _chain_id(target.chain_id, found.chain_id)
+        if chain_id and chain_id[0].state is State.FAIL:
+            return [*found.findings, *chain_id, *_all_skipped(f"{CHAIN_ID} failed")]
         pool = RpcPool(found.usable, clock=clock)
         try:
             chain = EvmChain(pool, contract=target.contract, account=target.account)
-            return [*found.findings, *await _check_chain(chain, target, source)]
+            return [*found.findings, *chain_id, *await _check_chain(chain, target, source)]
         finally:
             await pool.close()
     finally:
         async with asyncio.TaskGroup() as group:
             for each in transports:
                 group.create_task(each.close(), name=f"rpc {each.name} close")
+
+
+def _chain_id(wanted: int | None, served: int) -> list[Finding]:
+    """Whether it is the chain that is wanted; nothing where any is."""
+    if wanted is None:
+        return []
+    if served != wanted:
+        detail = f"the RPC endpoints serve chain {served}, and CHAIN_ID says {wanted}: set the one that is right"
+        return [Finding(CHAIN_ID, State.FAIL, detail)]
+    return [Finding(CHAIN_ID, State.OK, f"{served}, as CHAIN_ID says")]
+
+
+def _all_skipped(why: str) -> list[Finding]:
+    return [_skipped(check, why) for check in (CONTRACT, BALANCE, UPDATE_FEE, PUSH)]
 
 
 async def _check_chain(chain: EvmChain, target: Target, source: Awaitable[SourceReport]) -> list[Finding]:

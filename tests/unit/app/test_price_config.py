@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keeper.app.network_settings import NetworkSettings
 from keeper.app.problems import SettingsError
-from keeper.app.settings import Settings
 from keeper.domain.policy import Confidence, Deviation, Early, FeedPolicy, Reason, TimeDifference, Verdict
 from keeper.domain.price import Price
 from keeper.domain.units import Ppm
-from tests.support.settings import BTC, ETH, settings
+from tests.support.settings import BTC, ETH, network
 
 FILE = f"""\
 # two of a kind
@@ -32,10 +32,10 @@ FILE = f"""\
 ROW = f"- alias: A\n  id: {BTC}\n  time_difference: 60\n  price_deviation: 0.5\n  confidence_ratio: 1\n"
 
 
-def loaded(folder: Path, text: str, **environ: str) -> Settings:
+def loaded(folder: Path, text: str, **environ: str) -> NetworkSettings:
     path = folder / "price-config.yaml"
     path.write_text(text)
-    return settings({"PRICE_CONFIG_FILE": str(path), **environ}, without="PRICE_FEED_IDS")
+    return network({"PRICE_CONFIG_FILE": str(path), **environ}, without="PRICE_FEED_IDS")
 
 
 def policy_of(folder: Path, text: str) -> FeedPolicy:

@@ -11,7 +11,7 @@ from keeper.domain.units import Ppm
 from keeper.journal.address import PostgresServer, SqliteFile, Sync
 from keeper.pipeline.debounce import DebounceMode
 from keeper.pipeline.journaling import OnFailure
-from tests.support.settings import BTC, CONTRACT, ETH, PRIVATE_KEY, settings
+from tests.support.settings import BTC, CONTRACT, ETH, PRIVATE_KEY, network, settings
 
 OTHER_KEY = "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
 
@@ -28,23 +28,24 @@ def config_file(tmp_path: Path) -> Path:
 
 def test_defaults_are_those_that_are_promised() -> None:
     loaded = settings()
-    assert loaded.debounce_ms == 1000
-    assert loaded.debounce_mode is DebounceMode.LEADING
-    assert loaded.min_price_change_percent == 100
-    assert loaded.max_staleness == 30
-    assert loaded.force_update_interval_ms == 300_000
-    assert (loaded.retry_attempts, loaded.retry_delay_ms) == (3, 5000)
+    (only,) = loaded.networks
+    assert only.debounce_ms == 1000
+    assert only.debounce_mode is DebounceMode.LEADING
+    assert only.min_price_change_percent == 100
+    assert only.max_staleness == 30
+    assert only.force_update_interval_ms == 300_000
+    assert (only.retry_attempts, only.retry_delay_ms) == (3, 5000)
     assert (loaded.log_level, loaded.log_format) == (LogLevel.INFO, LogFormat.AUTO)
     assert (loaded.metrics_host, loaded.metrics_port) == ("127.0.0.1", 9090)
     (hermes,) = loaded.hermes
     assert hermes.endpoint.url.get_secret_value() == "https://hermes.pyth.network"
     assert hermes.key() == ""
-    assert loaded.monitoring_interval_ms == 300_000
+    assert only.monitoring_interval_ms == 300_000
     assert loaded.hermes_poll_per_10s == 5
 
 
 def test_what_is_required_is_read() -> None:
-    loaded = settings({"RPC_URL": "https://a.example.org/v2/key, wss://b.example.org:8546"})
+    loaded = network({"RPC_URL": "https://a.example.org/v2/key, wss://b.example.org:8546"})
     assert loaded.private_key.get_secret_value() == PRIVATE_KEY
     assert loaded.contract_address == CONTRACT
     assert [endpoint.name for endpoint in loaded.rpc_url] == ["a.example.org", "b.example.org:8546"]
@@ -58,14 +59,14 @@ def test_what_is_required_is_read() -> None:
 def test_the_environment_wins_over_dotenv_and_dotenv_over_yaml(dotenv: Path, config_file: Path) -> None:
     config_file.write_text("debounce_ms: 1\nretry_attempts: 1\nmax_staleness: 1\n")
     dotenv.write_text("DEBOUNCE_MS=2\nRETRY_ATTEMPTS=2\n")
-    loaded = settings({"DEBOUNCE_MS": "3"}, dotenv=dotenv, config_file=config_file)
+    loaded = network({"DEBOUNCE_MS": "3"}, dotenv=dotenv, config_file=config_file)
     assert (loaded.debounce_ms, loaded.retry_attempts, loaded.max_staleness) == (3, 2, 1)
 
 
 def test_an_empty_value_is_not_set(dotenv: Path) -> None:
     dotenv.write_text("MAX_STALENESS=7\nHERMES_API_KEY=\n")
     loaded = settings({"MAX_STALENESS": " "}, dotenv=dotenv)
-    assert loaded.max_staleness == 7
+    assert loaded.networks[0].max_staleness == 7
     assert loaded.hermes_api_key is None
 
 
@@ -85,7 +86,7 @@ def test_a_dollar_sign_in_dotenv_is_only_a_dollar_sign(dotenv: Path) -> None:
 
 def test_yaml_lists_and_plain_values_both_name_rpc_nodes(config_file: Path) -> None:
     config_file.write_text("rpc_url:\n  - https://a.example.org\n  - https://b.example.org\n")
-    assert [node.name for node in settings(without="RPC_URL", config_file=config_file).rpc_url] == [
+    assert [node.name for node in network(without="RPC_URL", config_file=config_file).rpc_url] == [
         "a.example.org",
         "b.example.org",
     ]
@@ -93,7 +94,7 @@ def test_yaml_lists_and_plain_values_both_name_rpc_nodes(config_file: Path) -> N
 
 def test_yaml_names_may_be_written_in_capitals(config_file: Path) -> None:
     config_file.write_text("DEBOUNCE_MS: 250\n")
-    assert settings(config_file=config_file).debounce_ms == 250
+    assert network(config_file=config_file).debounce_ms == 250
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def test_yaml_names_may_be_written_in_capitals(config_file: Path) -> None:
     [("speed", 400, 10, 300_000), ("cost", 5000, 500, 600_000), ("trading", 1000, 100, 300_000)],
 )
 def test_presets_set_what_is_not_set_otherwise(preset: str, debounce_ms: int, change: int, force_ms: int) -> None:
-    loaded = settings({"PRESET": preset})
+    loaded = network({"PRESET": preset})
     assert loaded.debounce_ms == debounce_ms
     assert loaded.min_price_change_percent == change
     assert loaded.force_update_interval_ms == force_ms
@@ -109,14 +110,14 @@ def test_presets_set_what_is_not_set_otherwise(preset: str, debounce_ms: int, ch
 
 def test_what_is_set_explicitly_wins_over_a_preset_of_a_stronger_place(config_file: Path) -> None:
     config_file.write_text("debounce_ms: 77\n")
-    loaded = settings({"PRESET": "COST"}, config_file=config_file)
+    loaded = network({"PRESET": "COST"}, config_file=config_file)
     assert (loaded.debounce_ms, loaded.min_price_change_percent) == (77, 500)
 
 
 def test_a_key_may_come_from_a_file(tmp_path: Path) -> None:
     key_file = tmp_path / "key"
     key_file.write_text(f"0x{OTHER_KEY.upper()}\n")
-    loaded = settings({"PRIVATE_KEY_FILE": str(key_file)}, without="PRIVATE_KEY")
+    loaded = network({"PRIVATE_KEY_FILE": str(key_file)}, without="PRIVATE_KEY")
     assert loaded.private_key.get_secret_value() == OTHER_KEY
 
 
@@ -124,7 +125,7 @@ def test_a_key_file_of_the_environment_wins_over_a_key_in_dotenv(tmp_path: Path,
     key_file = tmp_path / "key"
     key_file.write_text(OTHER_KEY)
     dotenv.write_text(f"PRIVATE_KEY={PRIVATE_KEY}\n")
-    loaded = settings({"PRIVATE_KEY_FILE": str(key_file)}, without="PRIVATE_KEY", dotenv=dotenv)
+    loaded = network({"PRIVATE_KEY_FILE": str(key_file)}, without="PRIVATE_KEY", dotenv=dotenv)
     assert loaded.private_key.get_secret_value() == OTHER_KEY
 
 
@@ -138,7 +139,7 @@ def test_an_api_key_file_is_read_anew(tmp_path: Path) -> None:
 
 
 def test_our_own_feeds_are_judged_by_deviation_and_staleness() -> None:
-    policy = settings({"MIN_PRICE_CHANGE_PERCENT": "0.5", "MAX_STALENESS": "60"}).feeds[0].policy
+    policy = network({"MIN_PRICE_CHANGE_PERCENT": "0.5", "MAX_STALENESS": "60"}).feeds[0].policy
     assert policy.rules == (Deviation(Ppm(5000)), Staleness(60))
     assert policy.early is Early.CHEAPER
     assert policy.max_source_age_s == 60
@@ -147,7 +148,7 @@ def test_our_own_feeds_are_judged_by_deviation_and_staleness() -> None:
 
 def test_confidence_triggers_and_vetoes_when_asked_to() -> None:
     environ = {"CONFIDENCE_TRIGGER_PERCENT": "1", "CONFIDENCE_VETO_PERCENT": "5", "EARLY_UPDATE": "never"}
-    policy = settings(environ).feeds[0].policy
+    policy = network(environ).feeds[0].policy
     assert policy.rules[-1] == Confidence(Ppm(10_000))
     assert policy.max_confidence == 50_000
     assert policy.early is Early.NEVER
@@ -166,7 +167,7 @@ def test_feeds_in_yaml_have_aliases_and_thresholds_of_their_own(config_file: Pat
         f"    confidence_veto_percent: 3\n"
         f"    early_update: always\n"
     )
-    btc, eth = settings(without="PRICE_FEED_IDS", config_file=config_file).feeds
+    btc, eth = network(without="PRICE_FEED_IDS", config_file=config_file).feeds
     assert btc.policy.rules == (Deviation(Ppm(100)), Staleness(60))
     assert (eth.feed_id, eth.alias) == (ETH, "ETH/USD")
     assert eth.policy.rules == (Deviation(Ppm(1000)), Staleness(90), Confidence(Ppm(20_000)))
@@ -175,19 +176,19 @@ def test_feeds_in_yaml_have_aliases_and_thresholds_of_their_own(config_file: Pat
 
 def test_feeds_of_the_environment_replace_those_of_the_file(config_file: Path) -> None:
     config_file.write_text(f"feeds: [{ETH}]\n")
-    loaded = settings({"PRICE_FEED_IDS": f"0x{BTC},"}, config_file=config_file)
+    loaded = network({"PRICE_FEED_IDS": f"0x{BTC},"}, config_file=config_file)
     assert [feed.feed_id for feed in loaded.feeds] == [BTC]
 
 
 def test_a_feed_id_of_digits_alone_stays_text(config_file: Path) -> None:
     digits = "0123456789" * 6 + "0123"
     config_file.write_text(f"feeds:\n  - {digits}\n  - 0x{BTC}\n")
-    loaded = settings(without="PRICE_FEED_IDS", config_file=config_file)
+    loaded = network(without="PRICE_FEED_IDS", config_file=config_file)
     assert [feed.feed_id for feed in loaded.feeds] == [digits, BTC]
 
 
 def test_forced_updates_can_be_switched_off() -> None:
-    assert settings({"FORCE_UPDATE_INTERVAL_MS": "0"}).force_update_interval_ms is None
+    assert network({"FORCE_UPDATE_INTERVAL_MS": "0"}).force_update_interval_ms is None
 
 
 def test_the_hermes_url_keeps_its_path() -> None:
@@ -214,12 +215,12 @@ def test_secrets_do_not_show_in_the_settings_text() -> None:
 
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        settings().debounce_ms = 5
+        network().debounce_ms = 5
 
 
 def test_feeds_are_values() -> None:
-    assert settings().feeds == settings().feeds
-    assert all(isinstance(feed, Feed) for feed in settings().feeds)
+    assert network().feeds == network().feeds
+    assert all(isinstance(feed, Feed) for feed in network().feeds)
 
 
 def test_an_empty_config_file_sets_nothing(config_file: Path) -> None:

@@ -4,24 +4,40 @@ from pathlib import Path
 
 import pytest
 from dotenv import dotenv_values
+from pydantic.fields import FieldInfo
 
 from keeper.app.loading import load
+from keeper.app.network_settings import NetworkSettings
 from keeper.app.presets import PRESETS
 from keeper.app.settings import NAMES, ONLY_IN_YAML, Settings
 from keeper.domain.policy import Early
 from tests.support.settings import ENOUGH, ETH, PRIVATE_KEY
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-FIELDS = {field.alias or name: field for name, field in Settings.model_fields.items()}
+NETWORK = {field.alias or name: field for name, field in NetworkSettings.model_fields.items()}
+PROCESS = {
+    field.alias or name: field
+    for name, field in Settings.model_fields.items()
+    if name != "networks" and name not in NETWORK
+}
+FIELDS = NETWORK | PROCESS
 
 
-def settings_table() -> str:
+def table_of(fields: dict[str, FieldInfo]) -> str:
     lines = ["| setting | default | meaning |", "|---|---|---|"]
-    for name, field in FIELDS.items():
+    for name, field in fields.items():
         spelled = name if name in ONLY_IN_YAML else name.upper()
         default = f"`{field.default}`" if field.default and not field.is_required() else ""
         lines.append(f"| `{spelled}` | {default} | {field.description} |")
     return "\n".join([*lines, ""])
+
+
+def networks_table() -> str:
+    return table_of(NETWORK)
+
+
+def process_table() -> str:
+    return table_of(PROCESS)
 
 
 def presets_table() -> str:
@@ -32,7 +48,7 @@ def presets_table() -> str:
     return "\n".join([*lines, ""])
 
 
-@pytest.mark.parametrize("table", [settings_table, presets_table])
+@pytest.mark.parametrize("table", [networks_table, process_table, presets_table])
 def test_the_document_holds_the_table_that_the_code_implies(table: object) -> None:
     assert callable(table)
     assert table() in (REPOSITORY / "docs" / "settings.md").read_text()
@@ -71,21 +87,22 @@ def test_the_env_example_loads_once_the_required_lines_are_filled_in(every_line:
 
 
 def test_the_yaml_example_loads(tmp_path: Path) -> None:
-    for name in ("private-key", "hermes-api-key"):
+    for name in ("ethereum-key", "base-key", "hermes-api-key"):
         (tmp_path / name).write_text(PRIVATE_KEY)
-    files = {
-        "PRIVATE_KEY_FILE": str(tmp_path / "private-key"),
-        "HERMES_API_KEY_FILE": str(tmp_path / "hermes-api-key"),
-    }
-    settings = load(config_file=REPOSITORY / "config" / "keeper.example.yaml", environ=files, dotenv=None)
-    assert [feed.alias for feed in settings.feeds][1:] == ["ETH/USD", "USDC/USD"]
-    assert settings.network_name == "ethereum"
-    assert settings.max_staleness == 60
+    example = (REPOSITORY / "config" / "keeper.example.yaml").read_text()
+    (tmp_path / "keeper.yaml").write_text(example.replace("/run/secrets", str(tmp_path)))
+    settings = load(config_file=tmp_path / "keeper.yaml", environ={}, dotenv=None)
+    ethereum, base = settings.networks
+    assert (ethereum.network_name, ethereum.chain_id) == ("ethereum", 1)
+    assert [feed.alias for feed in ethereum.feeds] == ["BTC/USD", "ETH/USD"]
+    assert [feed.alias for feed in base.feeds] == ["USDC/USD", "BTC/USD", "ETH/USD"]
+    assert (ethereum.max_staleness, base.max_staleness) == (60, 30)
 
 
 def test_the_price_config_example_loads() -> None:
     example = str(REPOSITORY / "config" / "price-config.example.yaml")
     environ = {name: value for name, value in ENOUGH.items() if name != "PRICE_FEED_IDS"}
-    btc, eth = load(config_file=None, environ=environ | {"PRICE_CONFIG_FILE": example}, dotenv=None).feeds
+    settings = load(config_file=None, environ=environ | {"PRICE_CONFIG_FILE": example}, dotenv=None)
+    btc, eth = settings.networks[0].feeds
     assert btc.policy.early is Early.ALWAYS
     assert (eth.feed_id, eth.policy.early) == (ETH, Early.RULES)

@@ -6,20 +6,20 @@ from keeper.app.spend_rules import spend_rules
 from keeper.domain.budget import Budget
 from keeper.domain.fees import FeeKind, FeePolicy
 from keeper.domain.units import WEI_PER_GWEI, Ppm, Wei
-from tests.support.settings import settings
+from tests.support.settings import network
 
 
 def test_spends_without_a_budget_and_below_500_gwei_by_default() -> None:
-    rules = spend_rules(settings())
+    rules = spend_rules(network())
     assert rules.budget == Budget()
     assert rules.fees == FeePolicy()
     assert rules.fees.max_fee == 500 * WEI_PER_GWEI
-    assert settings().tip_percentile == 50
+    assert network().tip_percentile == 50
 
 
 def test_takes_every_setting_over() -> None:
     rules = spend_rules(
-        settings(
+        network(
             {
                 "DAILY_BUDGET": "0.25",
                 "LOW_BALANCE": "2",
@@ -49,8 +49,8 @@ def test_takes_every_setting_over() -> None:
 
 @pytest.mark.parametrize(("interval_ms", "heartbeat_s"), [("300000", 300), ("1500", 2), ("1", 1), ("0", None)])
 def test_the_heartbeat_is_the_interval_of_forced_updates(interval_ms: str, heartbeat_s: int | None) -> None:
-    assert spend_rules(settings({"FORCE_UPDATE_INTERVAL_MS": interval_ms})).heartbeat_s == heartbeat_s
+    assert spend_rules(network({"FORCE_UPDATE_INTERVAL_MS": interval_ms})).heartbeat_s == heartbeat_s
 
 
 def test_a_percentile_of_zero_leaves_the_tip_to_the_node() -> None:
-    assert settings({"TIP_PERCENTILE": "0"}).tip_percentile is None
+    assert network({"TIP_PERCENTILE": "0"}).tip_percentile is None

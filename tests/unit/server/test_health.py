@@ -75,6 +75,18 @@ OVER_BUDGET = SpendStatus(allowance=Allowance(SpendMode.HEARTBEAT_ONLY, SpendLim
         (with_network(endpoints=(DOWN,)), Level.UNHEALTHY, "rpc:devnet/b", "timed out"),
         (
             replace(KEEPER, networks=(NETWORK, replace(NETWORK, name="second", ready=False))),
+            Level.DEGRADED,
+            "network:second",
+            "the chain was not read yet",
+        ),
+        (
+            replace(KEEPER, networks=(NETWORK, replace(NETWORK, name="second", endpoints=(DOWN,)))),
+            Level.DEGRADED,
+            "rpc:second/b",
+            "timed out",
+        ),
+        (
+            replace(KEEPER, networks=(replace(NETWORK, ready=False), replace(NETWORK, name="second", ready=False))),
             Level.UNHEALTHY,
             "network:second",
             "the chain was not read yet",
