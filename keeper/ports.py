@@ -54,18 +54,26 @@ class PriceSource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class ChainState:
-    """One consistent look at the chain."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glance:
+    """What changes by itself on the chain."""
 
     block: int
-    block_gas_limit: Gas
-    market: FeeMarket
     balance: Wei
-    nonce: int
-    """Transactions of the account mined so far: the next nonce if none is pending."""
     prices: Mapping[FeedId, Price | None]
     """None for a feed that was never pushed."""
+    update_fee: UpdateFee | None = None
+    """By the contract's constants; None where they were not asked for, or there are none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainState(Glance):
+    """One consistent look at the chain."""
+
+    block_gas_limit: Gas
+    market: FeeMarket
+    nonce: int
+    """Transactions of the account mined so far: the next nonce if none is pending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +144,14 @@ class Chain(Protocol):
 
     async def read(self, feeds: Sequence[FeedId]) -> ChainState:
         """Prices of the feeds, fees, balance and nonce in one batched request."""
+        ...
+
+    async def glance(self, feeds: Sequence[FeedId]) -> Glance:
+        """Prices of the feeds, balance and update fee: one request where the chain offers that."""
+        ...
+
+    async def market(self) -> FeeMarket:
+        """Fees alone."""
         ...
 
     async def terms(self, sample: bytes) -> Terms:

@@ -132,7 +132,8 @@ def _network_line(
     match event:
         case ChainRead():
             fields = {"block": event.block, "balance": native_text(event.balance), "nonce": event.nonce}
-            text = f"{event.network} read at block {event.block}: balance {coins(event.balance)}, nonce {event.nonce}"
+            nonce = "" if event.nonce is None else f", nonce {event.nonce}"
+            text = f"{event.network} read at block {event.block}: balance {coins(event.balance)}{nonce}"
             return Line("chain_read", text, network | fields)
         case ChainReadFailed(error=error):
             text = f"{event.network} cannot be read, its last known state stays in force: {error}"

@@ -19,6 +19,7 @@ from keeper.domain.events import Event
 from keeper.domain.status import newest_event
 from keeper.domain.transaction import Rules
 from keeper.evm.chain import EvmChain
+from keeper.evm.multicall import MULTICALL3
 from keeper.evm.rpc import RpcPool, transport
 from keeper.hermes.config import HermesConfig, Timing
 from keeper.hermes.several import HermesSources
@@ -125,6 +126,7 @@ def _chain(network: NetworkSettings, pool: RpcPool, *, admit: Callable[[int], No
         tip_percentile=network.tip_percentile,
         everywhere=network.broadcast is Broadcast.ALL,
         admit=admit,
+        multicall=MULTICALL3,
     )
 
 

@@ -55,7 +55,8 @@ class ChainRead:
     network: str
     block: int
     balance: Wei
-    nonce: int
+    nonce: int | None = None
+    """None where it was left out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,19 +3,18 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from keeper.domain.errors import KeeperError, Refusal, SendRefused, Uncertain
-from keeper.domain.fees import UpdateFee
-from keeper.domain.price import Price
+from keeper.domain.fees import FeeMarket, UpdateFee
 from keeper.domain.status import EndpointStatus
 from keeper.domain.transaction import FeedWrite, Receipt, SignedTransaction
 from keeper.domain.units import FeedId, Gas, Wei
 from keeper.evm import pyth, shapes
-from keeper.evm.errors import Kind, classify, describe, result_of, revert_data
-from keeper.evm.fees import fee_calls, fee_market
+from keeper.evm.errors import Kind, classify, describe, result_of
 from keeper.evm.follower import Follower
+from keeper.evm.reading import Reader
 from keeper.evm.rpc import Answer, RpcPool
 from keeper.evm.stored import feed_write
-from keeper.evm.wire import Call, ErrorAnswer, Response, octets, quantity, to_hex
-from keeper.ports import ChainListener, ChainState, Look, Terms
+from keeper.evm.wire import Call, octets, quantity, to_hex
+from keeper.ports import ChainListener, ChainState, Glance, Look, Terms
 
 _MOST_TELLING = (
     Refusal.REPLACEMENT_UNDERPRICED,
@@ -45,18 +44,22 @@ class EvmChain:
         tip_percentile: int | None = None,
         everywhere: bool = False,
         admit: Callable[[int], None] = lambda _: None,
+        multicall: str | None = None,
     ) -> None:
         """`tip_percentile`: which of the latest blocks' tips to go by; None goes by the node's suggestion.
 
         `everywhere`: every broadcast goes to all endpoints at once.
         `admit`: told the chain id, raises Fatal where that chain is not to be used.
+        `multicall`: where Multicall3 may be.
         """
         self._pool = pool
         self._contract = contract
         self._account = account
-        self._fee_calls = fee_calls(tip_percentile)
         self._everywhere = everywhere
         self._admit = admit
+        self._reader = Reader(
+            pool, contract=contract, account=account, tip_percentile=tip_percentile, multicall_address=multicall
+        )
 
     async def connect(self) -> int:
         """Open the connections and return the chain id; raises Fatal where the endpoints serve other chains."""
@@ -66,23 +69,15 @@ class EvmChain:
 
     async def read(self, feeds: Sequence[FeedId]) -> ChainState:
         """Prices of the feeds, fees, balance and nonce in one batch, or several where there are hundreds of feeds."""
-        head, balance, nonce, *rest = await self._pool.ask(
-            Call("eth_getBlockByNumber", ("latest", False)),
-            Call("eth_getBalance", (self._account, "latest")),
-            self._nonce_call(),
-            *self._fee_calls,
-            *(self._view(pyth.get_price_unsafe(feed_id)) for feed_id in feeds),
-        )
-        fees, prices = rest[: len(self._fee_calls)], rest[len(self._fee_calls) :]
-        header = shapes.read(result_of(head), shapes.Header)
-        return ChainState(
-            block=quantity(header.number),
-            block_gas_limit=Gas(quantity(header.gas_limit)),
-            market=fee_market(header.base_fee_per_gas, fees),
-            balance=Wei(quantity(result_of(balance))),
-            nonce=quantity(result_of(nonce)),
-            prices={feed_id: _price(answer) for feed_id, answer in zip(feeds, prices, strict=True)},
-        )
+        return await self._reader.read(feeds)
+
+    async def glance(self, feeds: Sequence[FeedId]) -> Glance:
+        """Prices of the feeds, balance and update fee: one request where Multicall3 is."""
+        return await self._reader.glance(feeds)
+
+    async def market(self) -> FeeMarket:
+        """Fees alone."""
+        return await self._reader.market()
 
     async def terms(self, sample: bytes) -> Terms:
         """The contract's fee, from its answers for one and for two messages, and the gas of pushing the sample."""
@@ -238,16 +233,3 @@ def _weight(problem: KeeperError) -> int:
             return _MOST_TELLING.index(problem.refusal)
         case _:
             return len(_MOST_TELLING)
-
-
-def _price(response: Response) -> Price | None:
-    """The stored price, or None for a feed the contract does not know."""
-    if response.error is not None and _is_not_found(response.error):
-        return None
-    return pyth.read_price(octets(result_of(response)))
-
-
-def _is_not_found(error: ErrorAnswer) -> bool:
-    """Some nodes do not tell why a call reverts: getPriceUnsafe has no other reason."""
-    reverted = classify(error) is Refusal.WOULD_REVERT
-    return reverted and revert_data(error) in {b"", pyth.PRICE_FEED_NOT_FOUND}

@@ -25,6 +25,9 @@ _UPDATE_PRICE_FEEDS = _selector("updatePriceFeeds(bytes[])")
 _GET_UPDATE_FEE = _selector("getUpdateFee(bytes[])")
 _GET_PRICE_UNSAFE = _selector("getPriceUnsafe(bytes32)")
 
+FEE_CONSTANTS = (_selector("singleUpdateFeeInWei()"), _selector("transactionFeeInWei()"))
+"""Calldata that asks for the fee of a message, and for that of a transaction; not every contract answers."""
+
 _SOURCE_AT_FAULT = (
     "the contract does not trust who signs the source's prices: HERMES_URL and CONTRACT_ADDRESS are of different"
     " networks or generations"

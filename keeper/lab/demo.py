@@ -29,6 +29,7 @@ from keeper.lab.anvil import DEV_PRIVATE_KEY, Anvil
 from keeper.lab.anvil_install import ensure_anvil
 from keeper.lab.contract import ContractTerms, deploy_contract
 from keeper.lab.hermes import HermesSimulator, SimulatorConfig
+from keeper.lab.multicall import place_multicall
 from keeper.server.status import status_view
 from keeper.signing.raw_key import RawKeySigner
 
@@ -90,6 +91,7 @@ async def _devnet(options: DemoOptions) -> AsyncIterator[Devnet]:
     async with Anvil(binary, port=_free(_ANVIL_PORT), block_time_s=options.block_time_s) as node:
         pool = RpcPool([transport("anvil", node.url)], clock=SystemClock())
         try:
+            await place_multicall(pool)
             contract = await deploy_contract(
                 pool,
                 signer=RawKeySigner(DEV_PRIVATE_KEY),

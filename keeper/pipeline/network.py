@@ -90,6 +90,7 @@ class Network:
             view=self._view,
             submitter=self._submitter,
             governor=self._governor,
+            clock=self._clock,
             tell=self._tell,
         )
         self._report = NetworkReport(
@@ -165,6 +166,7 @@ class Network:
             async with asyncio.TaskGroup() as tasks:
                 beside = [
                     tasks.create_task(self._upkeep.poll_forever(), name=f"poll {self.name}"),
+                    tasks.create_task(self._upkeep.ask_fees_forever(), name=f"fees {self.name}"),
                     tasks.create_task(self._resume_forever(), name=f"resume {self.name}"),
                     tasks.create_task(self._outside.chain.follow(self._follower), name=f"follow {self.name}"),
                 ]
@@ -224,6 +226,8 @@ class Network:
                     flights[:] = [task for task in flights if not task.done()]
                     flights.append(self._take_off(tasks, *flight))
             else:
+                if self._upkeep.fees_are_old and self._planner.is_near(survey):
+                    self._upkeep.foresee_push()
                 await self._await_news(until=moment)
 
     def _is_full(self) -> bool:

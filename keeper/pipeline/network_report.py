@@ -41,7 +41,7 @@ class NetworkReport:
             ready=ready,
             detail=trouble or ledger.last_failure,
             block=view.block,
-            balance=None if view.state is None else view.state.balance,
+            balance=view.balance,
             nonce=self.submitter.next_nonce,
             in_flight=self.submitter.in_flight,
             consecutive_failures=ledger.consecutive_failures,

@@ -10,7 +10,7 @@ from keeper.domain.gas import FIXED, PER_FEED, PushShape
 from keeper.domain.plan import Plan
 from keeper.domain.policy import Early, FeedPolicy, Judgement, Reason, Verdict
 from keeper.domain.price import Price
-from keeper.domain.units import FeedId, Wei
+from keeper.domain.units import MILLION, FeedId, Wei
 from keeper.pipeline.buffer import Buffer, group_by_update
 from keeper.pipeline.tracker import OnChainView
 
@@ -67,6 +67,13 @@ class Planner:
             if judgement.verdict is Verdict.HOLD and judgement.reason is not Reason.WITHIN_THRESHOLDS:
                 unsettled.append(feed_id)
         return Survey(now, due, held, withheld, unsettled)
+
+    def is_near(self, survey: Survey) -> bool:
+        """Whether a feed is due, or has gone at least half of the way there."""
+        return bool(survey.due) or any(
+            self.policies[feed_id].progress(source, on_chain, survey.now) * 2 >= MILLION
+            for feed_id, source, on_chain in survey.held
+        )
 
     def plan(self, survey: Survey) -> Plan | None:
         """The push of everything that is due, and of what is better off joining it; None if nothing is."""

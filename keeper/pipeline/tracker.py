@@ -1,4 +1,4 @@
-"""What is on chain, as far as the keeper knows: its own receipts, and a slow poll that repairs the rest."""
+"""What is on chain, as far as the keeper knows: what it is told, its own receipts, and a poll that repairs the rest."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from keeper.domain.transaction import FeedWrite, Receipt
 from keeper.domain.units import FeedId, Gas, Wei
 from keeper.pipeline.buffer import Buffer
 from keeper.pipeline.inclusion import BlockPace
-from keeper.ports import Chain, ChainState, Clock, Head, Terms
+from keeper.ports import Chain, ChainState, Clock, Glance, Head, Terms
 
 
 class OnChainView:
@@ -24,9 +24,17 @@ class OnChainView:
         self._clock = clock
         self._chain_id: int | None = None
         self._state: ChainState | None = None
+        self._read_at = 0.0
+        self._market: FeeMarket | None = None
+        self._market_at = 0.0
+        self._told_fee: UpdateFee | None = None
+        """The update fee by the contract's constants, and what it was when the contract's terms were learned."""
+        self._learned_fee: UpdateFee | None = None
+        self._balance: Wei | None = None
         self._prices: dict[FeedId, Price | None] = {}
         self._block = -1
         self._base_fee: Wei | None = None
+        self._block_gas_limit = TRANSACTION_CAP
         self._expected: dict[int, Mapping[FeedId, Price]] = {}
         """What pushes in flight carry, by their number: as good as on chain while the next one is decided."""
         self._pace = BlockPace()
@@ -48,8 +56,23 @@ class OnChainView:
 
     @property
     def state(self) -> ChainState | None:
-        """The last read, or None before the first."""
+        """The last whole read, or None before the first."""
         return self._state
+
+    @property
+    def read_since_s(self) -> float:
+        """How long ago that was; only after the first."""
+        return self._clock.monotonic() - self._read_at
+
+    @property
+    def market_age_s(self) -> float:
+        """How long ago fees were asked for; only after the first read."""
+        return self._clock.monotonic() - self._market_at
+
+    @property
+    def balance(self) -> Wei | None:
+        """Of the account, as last read; None before the first read."""
+        return self._balance
 
     @property
     def block(self) -> int | None:
@@ -69,15 +92,13 @@ class OnChainView:
     @property
     def market(self) -> FeeMarket:
         """Fees as of the latest block seen; only after the first read."""
-        assert self._state is not None
-        market = self._state.market
-        return FeeMarket(self._base_fee, market.tip, market.gas_price)
+        assert self._market is not None
+        return FeeMarket(self._base_fee, self._market.tip, self._market.gas_price)
 
     @property
     def gas_cap(self) -> Gas:
         """The most gas that one transaction may ask for here; only after the first read."""
-        assert self._state is not None
-        return min(self._state.block_gas_limit, TRANSACTION_CAP)
+        return min(self._block_gas_limit, TRANSACTION_CAP)
 
     def price(self, feed_id: FeedId) -> Price | None:
         """The on-chain price; None for a feed that was never pushed."""
@@ -134,6 +155,7 @@ class OnChainView:
         self.saw_block(head.number)
         self._block = head.number
         self._base_fee = head.base_fee
+        self._block_gas_limit = head.gas_limit
 
     def wrote(self, write: FeedWrite, *, like: Price | None) -> None:
         """The contract stored a price; its event names no exponent, which is that of the price known or of `like`."""
@@ -149,20 +171,46 @@ class OnChainView:
         An answer from an older block than one already seen changes no price, unless blocks were taken back.
         """
         state = await self._chain.read(self._feeds)
-        if reorganised or state.block >= self._block:
-            self._prices.update(state.prices)
-            self._block = state.block
-        self._state = state
-        self._base_fee = state.market.base_fee
+        self._take(state, reorganised=reorganised)
+        self._state, self._read_at = state, self._clock.monotonic()
+        self._block_gas_limit = state.block_gas_limit
+        self._take_market(state.market)
         return state
+
+    async def glance(self, *, reorganised: bool = False) -> Glance:
+        """Read prices, balance and update fee, with the same rule."""
+        glance = await self._chain.glance(self._feeds)
+        self._take(glance, reorganised=reorganised)
+        return glance
+
+    async def ask_fees(self) -> None:
+        """Read the fees alone."""
+        self._take_market(await self._chain.market())
+
+    def _take(self, glance: Glance, *, reorganised: bool) -> None:
+        if reorganised or glance.block >= self._block:
+            self._prices.update(glance.prices)
+            self._block = glance.block
+        self._balance = glance.balance
+        self._told_fee = glance.update_fee
+
+    def _take_market(self, market: FeeMarket) -> None:
+        self._market, self._market_at = market, self._clock.monotonic()
+        self._base_fee = market.base_fee
+
+    @property
+    def terms_are_due(self) -> bool:
+        """Whether the contract's terms may have changed since they were learned."""
+        return self._told_fee is None or self._told_fee != self._learned_fee
 
     async def learn_terms(self) -> Terms:
         """Ask the contract's fee and the gas of a push, with a real update; only once prices have arrived."""
         sample = self._buffer.any()
         assert sample is not None
         feed_id, update = sample
+        told_fee = self._told_fee
         terms = await self._chain.terms(update.slice([feed_id]))
-        self.update_fee = terms.update_fee
+        self.update_fee, self._learned_fee = terms.update_fee, told_fee
         shape = PushShape(
             feeds=1,
             first_writes=int(self.price(feed_id) is None),

@@ -9,7 +9,13 @@ from keeper.domain.events import ChainRead, ChainReadFailed
 from keeper.pipeline.governor import Governor
 from keeper.pipeline.submitter import Submitter
 from keeper.pipeline.tracker import OnChainView
-from keeper.ports import Emit
+from keeper.ports import Clock, Emit, Glance
+
+_WHOLE_READ_EVERY_S = 7200.0
+"""Nonce and fees are learned from pushes and heads: they need repair far less often than prices."""
+_FEES_LAST_S = 60.0
+_FEES_LAST_LIVE_S = 900.0
+"""While heads tell the base fee, only the tip may have changed."""
 
 
 class Upkeep:
@@ -23,6 +29,7 @@ class Upkeep:
         view: OnChainView,
         submitter: Submitter,
         governor: Governor,
+        clock: Clock,
         tell: Emit,
     ) -> None:
         self._network = network
@@ -30,8 +37,10 @@ class Upkeep:
         self._view = view
         self._submitter = submitter
         self._governor = governor
+        self._clock = clock
         self._tell = tell
         self._hurry = asyncio.Event()
+        self._fees_wanted = asyncio.Event()
         self.trouble = "the chain was not read yet"
         """Why the chain is not known; empty while it is."""
 
@@ -44,18 +53,49 @@ class Upkeep:
         while True:
             await self._pause()
             try:
-                await self.read()
-                await self._view.learn_terms()
+                await self._repair()
                 self.trouble = ""
             except KeeperError as exc:
                 self.failed(exc)
+
+    @property
+    def fees_are_old(self) -> bool:
+        """Whether a push should rather not be based on what is known of them; only after the first read."""
+        return self._view.market_age_s >= (_FEES_LAST_LIVE_S if self._view.live else _FEES_LAST_S)
+
+    def foresee_push(self) -> None:
+        """A push is near: ask for fees."""
+        self._fees_wanted.set()
+
+    async def ask_fees_forever(self) -> Never:
+        """Whenever a push is near and fees are old."""
+        while True:
+            await self._fees_wanted.wait()
+            try:
+                await self._view.ask_fees()
+            except KeeperError:
+                await asyncio.sleep(_FEES_LAST_S)  # the old ones have to do
+            self._fees_wanted.clear()
 
     async def read(self) -> None:
         """Read everything; raises KeeperError."""
         state = await self._view.read()
         await self._submitter.heard_of(state.nonce)
-        self._governor.funded(state.balance)
-        self._tell(ChainRead(network=self._network, block=state.block, balance=state.balance, nonce=state.nonce))
+        self._tell_read(state, state.nonce)
+
+    async def _repair(self) -> None:
+        """Read what changes by itself, everything now and then, and the contract's terms where they have changed."""
+        waits_for_fees = self._governor.look_again_s is not None
+        if waits_for_fees or self._view.read_since_s >= _WHOLE_READ_EVERY_S:
+            await self.read()
+        else:
+            self._tell_read(await self._view.glance())
+        if self._view.terms_are_due:
+            await self._view.learn_terms()
+
+    def _tell_read(self, glance: Glance, nonce: int | None = None) -> None:
+        self._governor.funded(glance.balance)
+        self._tell(ChainRead(self._network, glance.block, glance.balance, nonce))
 
     def failed(self, problem: KeeperError) -> None:
         """The chain could not be read."""
@@ -64,11 +104,12 @@ class Upkeep:
 
     async def _pause(self) -> None:
         """Until the next read is due; how far that is may change meanwhile."""
-        waited = False
-        while not waited:
+        began = self._clock.monotonic()
+        while True:
             self._hurry.clear()
+            due = began + min(self._governor.look_again_s or math.inf, self._poll_interval_s)
             try:
-                async with asyncio.timeout(min(self._governor.look_again_s or math.inf, self._poll_interval_s)):
+                async with asyncio.timeout(due - self._clock.monotonic()):
                     await self._hurry.wait()
             except TimeoutError:
-                waited = True
+                return

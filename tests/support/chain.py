@@ -18,7 +18,7 @@ from keeper.domain.price import Price
 from keeper.domain.status import EndpointStatus
 from keeper.domain.transaction import FeedWrite, Receipt, SignedTransaction
 from keeper.domain.units import FeedId, Gas, Wei
-from keeper.ports import ChainListener, ChainState, Look, Terms
+from keeper.ports import ChainListener, ChainState, Glance, Look, Terms
 
 GWEI = 10**9
 SELECTOR = keccak(b"updatePriceFeeds(bytes[])")[:4]
@@ -98,10 +98,26 @@ class FakeChain:
             block=self.block,
             block_gas_limit=Gas(self.block_gas_limit),
             market=FeeMarket(Wei(self.base_fee), Wei(GWEI), Wei(self.base_fee + GWEI)),
+            update_fee=UpdateFee(Wei(self.fee_per_message)),
             balance=Wei(self.balance),
             nonce=self.nonce,
             prices={feed_id: self.prices.get(feed_id) for feed_id in feeds},
         )
+
+    async def glance(self, feeds: Sequence[FeedId]) -> Glance:
+        state = await self.read(feeds)
+        self.requests["read"] -= 1
+        self.requests["glance"] += 1
+        return Glance(
+            block=state.block,
+            balance=state.balance,
+            prices=state.prices,
+            update_fee=UpdateFee(Wei(self.fee_per_message)),
+        )
+
+    async def market(self) -> FeeMarket:
+        self.requests["market"] += 1
+        return FeeMarket(Wei(self.base_fee), Wei(GWEI), Wei(self.base_fee + GWEI))
 
     async def terms(self, sample: bytes) -> Terms:
         self.requests["terms"] += 1

@@ -1,0 +1,68 @@
+"""Multicall3's ABI: many reads of contracts in one call, each of which may fail by itself."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from eth_abi.abi import decode, encode
+from eth_abi.exceptions import DecodingError
+from eth_hash.auto import keccak
+
+from keeper.domain.errors import Transient
+
+MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11"
+"""Where it sits on most chains."""
+
+_AGGREGATE3 = keccak(b"aggregate3((address,bool,bytes)[])")[:4]
+_GET_ETH_BALANCE = keccak(b"getEthBalance(address)")[:4]
+_GET_BLOCK_NUMBER = keccak(b"getBlockNumber()")[:4]
+_MAY_FAIL = True
+_NO_MULTICALL = "the contract at MULTICALL_ADDRESS does not answer as Multicall3 does"
+
+
+class Part(NamedTuple):
+    """One read: a contract's address and what is asked of it."""
+
+    target: str
+    calldata: bytes
+
+
+class Told(NamedTuple):
+    """What came of it: the answer, or what the contract reverted with."""
+
+    succeeded: bool
+    data: bytes
+
+
+def aggregate3(parts: Sequence[Part]) -> bytes:
+    """Calldata of all these reads; none fails because another does."""
+    return _AGGREGATE3 + encode(
+        ["(address,bool,bytes)[]"], [[(part.target, _MAY_FAIL, part.calldata) for part in parts]]
+    )
+
+
+def read_results(returned: bytes, count: int) -> list[Told]:
+    """What each of so many reads came to, in their order; raises Transient for anything else."""
+    try:
+        (results,) = decode(["(bool,bytes)[]"], returned)
+    except DecodingError as exc:
+        raise Transient(_NO_MULTICALL) from exc
+    if len(results) != count:
+        raise Transient(_NO_MULTICALL)
+    return [Told(*result) for result in results]
+
+
+def get_eth_balance(account: str) -> bytes:
+    """Calldata that asks for an account's balance; the answer is one number."""
+    return _GET_ETH_BALANCE + encode(["address"], [account])
+
+
+def get_block_number() -> bytes:
+    """Calldata that asks for the number of the block, as contracts see it: on rollups it may be another chain's."""
+    return _GET_BLOCK_NUMBER
+
+
+def read_number(told: Told) -> int:
+    """The number that is the answer; raises Transient for anything else."""
+    if not told.succeeded or len(told.data) != 32:
+        raise Transient(_NO_MULTICALL)
+    return int.from_bytes(told.data)
