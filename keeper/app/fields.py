@@ -7,9 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from keeper.app.values import Flag
 
 
-def setting(meaning: str, default: str | None = None, *, name: str | None = None) -> Any:  # noqa: ANN401 - as Field
-    """A setting that need not be set. Its default is written as an operator would, and read in the same way."""
-    return Field(default=default, description=meaning, alias=name)
+def setting(meaning: str, default: str | None = None, *, name: str | None = None, example: str | None = None) -> Any:  # noqa: ANN401 - as Field
+    """A setting that need not be set. Its default is written as an operator would, and read in the same way.
+
+    An `example` is for one that something else may have to make up for.
+    """
+    return Field(default=default, description=meaning, alias=name, examples=[example] if example else None)
 
 
 def required(meaning: str, *, example: str) -> Any:  # noqa: ANN401 - as Field

@@ -10,7 +10,7 @@ from keeper.app.layers import Layer, settled
 from keeper.app.network_blocks import Written
 from keeper.app.network_settings import NetworkSettings
 from keeper.app.presets import PRESETS
-from keeper.app.problems import Wrong, explained
+from keeper.app.problems import MISSING, Wrong, explained
 from keeper.app.settings import NETWORK_NAMES, ONLY_IN_YAML
 
 _KEYS = ("private_key", "private_key_file")
@@ -54,7 +54,8 @@ def told(layers: Sequence[Layer], name: str, reason: str) -> str:
     layer = next((layer for layer in layers if name in layer.values), None)
     if layer is not None:
         return f"{layer.name(name)} in {layer.place}: {reason}"
-    return f"{_spelled(layers[0], name)} is missing: set it, for instance to {_EXAMPLES[name]}"
+    other = "" if reason == MISSING else f" ({reason})"
+    return f"{_spelled(layers[0], name)} is missing: set it, for instance to {_EXAMPLES[name]}{other}"
 
 
 def _network(

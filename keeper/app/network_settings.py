@@ -5,6 +5,8 @@ from typing import Annotated
 
 from pydantic import PlainValidator, SecretStr
 
+from keeper.app.chains import CHAINS
+from keeper.app.contracts import contract
 from keeper.app.endpoints import Endpoint, rpc_endpoints, secrets_in
 from keeper.app.feed_groups import grouped_entries
 from keeper.app.feeds import EarlyUpdate, Feed, FeedEntry, Thresholds, entries, entries_of_ids
@@ -13,7 +15,6 @@ from keeper.app.money import Coins, FeeStrategy, FixedFee, Gwei, GweiOrZero, Hea
 from keeper.app.presets import Preset
 from keeper.app.price_config import read_price_config
 from keeper.app.values import (
-    Address,
     ChainId,
     Count,
     CountAtLeastOne,
@@ -51,10 +52,12 @@ class NetworkSettings(Common):
         "RPC nodes of the chain: one or several http(s) or ws(s) URLs with commas between, tried in order.",
         example="https://rpc.example.org",
     )
-    contract_address: Address = required(
-        "The Pyth contract on that chain.", example="0x4305FB66699C3B2702D4d05CF36551390A4c69C6"
-    )
     chain_id: ChainId | None = setting("The chain's id. Where it is set, nodes of any other chain are refused.")
+    contract_address: Annotated[str, PlainValidator(contract)] = setting(
+        "The Pyth contract: its address, or `core` or `compatible` where `CHAIN_ID` is a known chain's. Not set, it is"
+        " the Pyth Core contract of such a chain.",
+        example="0x4305FB66699C3B2702D4d05CF36551390A4c69C6",
+    )
     network_name: Name = setting("What logs, metrics and `/status` call the chain.", "evm")
 
     feed_ids: Annotated[tuple[FeedEntry, ...], PlainValidator(entries_of_ids)] | None = setting(
@@ -152,6 +155,12 @@ class NetworkSettings(Common):
         key = self.given_key or self.key_in_file
         assert key is not None, "one of the two is required"
         return key
+
+    @property
+    def outbids(self) -> bool:
+        """Whether a higher fee gets a transaction in earlier, as far as is known of the chain."""
+        known = CHAINS.get(self.chain_id or 0)
+        return known is None or known.outbids
 
     @property
     def feeds(self) -> tuple[Feed, ...]:

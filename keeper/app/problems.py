@@ -9,6 +9,7 @@ from keeper.domain.errors import UsageError
 
 _LONGEST_SHOWN = 40
 """Shorter than any key: one that was put into the wrong place is not shown."""
+MISSING = "is missing"
 
 
 class SettingsError(UsageError):
@@ -47,7 +48,7 @@ def explained(error: ValidationError, known: Collection[str]) -> Iterator[tuple[
         if isinstance(cause, Wrong):
             yield from ((where, reason) for reason in cause.reasons)
         elif mistake["type"] == "missing":
-            yield where, "is missing"
+            yield where, MISSING
         elif mistake["type"] == "extra_forbidden":
             yield where, f"is not known here{did_you_mean(str(where[-1]), known)}"
         elif mistake["type"] in {"model_type", "model_attributes_type"}:

@@ -177,6 +177,7 @@ def _network_config(settings: NetworkSettings, *, dry_run: bool) -> NetworkConfi
             ),
             retry_delay_s=settings.retry_delay_ms / _MS,
             fees=fee_policy(settings),
+            outbids=settings.outbids,
         ),
         spend=spend_rules(settings),
         aliases={feed.feed_id: feed.alias for feed in settings.feeds},

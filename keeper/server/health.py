@@ -83,7 +83,7 @@ def health(status: KeeperStatus) -> Health:
     networks: list[Level] = []
     for network in status.networks:
         endpoints = {f"rpc:{network.name}/{endpoint.name}": _endpoint(endpoint) for endpoint in network.endpoints}
-        itself = _network(network)
+        itself = network_health(network)
         components |= {f"network:{network.name}": itself, **endpoints}
         networks.append(_worst([itself.status, _redundant(list(endpoints.values()))]))
     if networks:
@@ -131,7 +131,8 @@ def _source(source: SourceStatus, now: float) -> Component:
     return Component(Level.HEALTHY if source.state is SourceState.STREAMING else Level.DEGRADED, why)
 
 
-def _network(network: NetworkStatus) -> Component:
+def network_health(network: NetworkStatus) -> Component:
+    """How one network does by itself, its RPC endpoints apart."""
     if not network.ready:
         return Component(Level.UNHEALTHY, _unread(network))
     allowance = network.spending.allowance

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from keeper.app.chains import CHAINS
 from keeper.app.endpoints import Endpoint
 from keeper.app.preflight.amounts import amount
 from keeper.app.preflight.finding import Finding, State, tried
@@ -83,7 +84,8 @@ def _chain_id(wanted: int | None, served: int) -> list[Finding]:
     if served != wanted:
         detail = f"the RPC endpoints serve chain {served}, and CHAIN_ID says {wanted}: set the one that is right"
         return [Finding(CHAIN_ID, State.FAIL, detail)]
-    return [Finding(CHAIN_ID, State.OK, f"{served}, as CHAIN_ID says")]
+    called = f" ({CHAINS[served].name})" if served in CHAINS else ""
+    return [Finding(CHAIN_ID, State.OK, f"{served}{called}, as CHAIN_ID says")]
 
 
 def _all_skipped(why: str) -> list[Finding]:

@@ -6,6 +6,7 @@ import pytest
 from dotenv import dotenv_values
 from pydantic.fields import FieldInfo
 
+from keeper.app.chains import CHAINS
 from keeper.app.loading import load
 from keeper.app.network_settings import NetworkSettings
 from keeper.app.presets import PRESETS
@@ -48,7 +49,16 @@ def presets_table() -> str:
     return "\n".join([*lines, ""])
 
 
-@pytest.mark.parametrize("table", [networks_table, process_table, presets_table])
+def chains_table() -> str:
+    lines = ["| `CHAIN_ID` | chain | `core` | `compatible` | order |", "|---|---|---|---|---|"]
+    for chain in CHAINS.values():
+        other = f"`{chain.compatible}`" if chain.compatible else ""
+        order = "by fee" if chain.outbids else "first come, first"
+        lines.append(f"| {chain.chain_id} | {chain.name} | `{chain.core}` | {other} | {order} |")
+    return "\n".join([*lines, ""])
+
+
+@pytest.mark.parametrize("table", [networks_table, process_table, presets_table, chains_table])
 def test_the_document_holds_the_table_that_the_code_implies(table: object) -> None:
     assert callable(table)
     assert table() in (REPOSITORY / "docs" / "settings.md").read_text()
