@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Never, Protocol, TypeAlias
 
 from keeper.domain.accumulator import Update
@@ -14,6 +15,9 @@ from keeper.domain.units import FeedId, Gas, Wei
 
 Emit: TypeAlias = Callable[[Event], None]
 """Tells everybody who listens; never blocks and never raises."""
+
+
+NO_CONDITIONS: Mapping[FeedId, int] = MappingProxyType({})
 
 
 class Clock(Protocol):
@@ -158,8 +162,15 @@ class Chain(Protocol):
         """The contract's fee and the gas of pushing `sample`, update data of one feed."""
         ...
 
-    def calldata(self, blobs: Sequence[bytes]) -> bytes:
-        """Calldata of the push of these update data."""
+    def calldata(self, blobs: Sequence[bytes], conditions: Mapping[FeedId, int] = NO_CONDITIONS) -> bytes:
+        """Calldata of the push of these update data.
+
+        `conditions`: publish times by feed; the contract reverts where none of these feeds is older on chain.
+        """
+        ...
+
+    async def error_of(self, calldata: bytes, value: Wei, block: int) -> str:
+        """The contract's error for this push after that block, by name; empty where it takes it, or does not tell."""
         ...
 
     async def broadcast(self, signed: SignedTransaction, *, everywhere: bool = False) -> str:

@@ -42,6 +42,7 @@ _GWEI_EXPONENT = -9
 _LEVEL_BY_OUTCOME = {
     Outcome.CONFIRMED: logging.INFO,
     Outcome.NOTHING_NEWER: logging.INFO,
+    Outcome.LOST_RACE: logging.INFO,
     Outcome.SUPERSEDED: logging.WARNING,
     Outcome.UNRESOLVED: logging.WARNING,
     Outcome.REVERTED: logging.ERROR,

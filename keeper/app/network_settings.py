@@ -30,6 +30,7 @@ from keeper.app.values import (
     one_of,
 )
 from keeper.pipeline.debounce import DebounceMode
+from keeper.pipeline.rivals import IfNecessary
 
 
 class Broadcast(StrEnum):
@@ -124,6 +125,11 @@ class NetworkSettings(Common):
     max_in_flight: CountAtLeastOne = setting("So many transactions may wait to be mined at a time.", "1")
     broadcast: Annotated[Broadcast, one_of(Broadcast)] = setting(
         "A transaction is handed to the `first` RPC node that answers, or to `all` at once.", "first"
+    )
+    if_necessary: Annotated[IfNecessary, one_of(IfNecessary)] = setting(
+        "Whether a push costs half where somebody else was faster, and a little more where not: `auto` for an hour"
+        " after others have pushed, `always`, or `never`.",
+        "auto",
     )
 
     max_fee_gwei: Gwei = setting("No transaction offers more for a unit of gas, replacements included.", "500")

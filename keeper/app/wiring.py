@@ -187,5 +187,6 @@ def _network_config(settings: NetworkSettings, *, dry_run: bool) -> NetworkConfi
         force_interval_s=(settings.force_update_interval_ms or 0) / _MS,
         poll_interval_s=settings.monitoring_interval_ms / _MS,
         max_in_flight=settings.max_in_flight,
+        if_necessary=settings.if_necessary,
         dry_run=dry_run,
     )

@@ -7,6 +7,9 @@ from keeper.domain.policy import Reason
 from keeper.domain.transaction import Attempt, Fate, Flight, Outcome, Receipt, State
 from keeper.domain.units import FeedId, Wei
 
+NO_FRESH_UPDATE = "NoFreshUpdate"
+"""The contract's error where none of a push's conditions holds any more."""
+
 
 def outcome_of(flight: Flight) -> Outcome | None:
     """How the push ended, as far as it is known yet: a receipt tells it even while a reorganisation may undo it."""
@@ -22,7 +25,7 @@ def outcome_of(flight: Flight) -> Outcome | None:
 
 def _outcome_on_chain(receipt: Receipt, mined: Attempt | None) -> Outcome:
     if not receipt.succeeded:
-        return Outcome.REVERTED
+        return Outcome.LOST_RACE if receipt.error == NO_FRESH_UPDATE else Outcome.REVERTED
     if mined is None:
         return Outcome.CONFIRMED if receipt.writes else Outcome.NOTHING_NEWER
     if mined.plan is None:

@@ -1,7 +1,7 @@
 """How much gas a push takes: a model from measurements of the real contract, corrected by what receipts say.
 
 Measured with one signature and proofs of 12 nodes: an update of 1 / 10 / 100 feeds takes 95k / 328k / 2.7M; a feed that
-was never written costs 34k more; each further signature 8k.
+was never written costs 34k more; each further signature 8k; conditions 2.5k, and 0.7k each.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,9 @@ PER_FIRST_WRITE = Gas(34_000)
 """On top, for a feed the contract has never stored."""
 PER_SIGNATURE = Gas(8_000)
 """For each after the first."""
+CONDITIONAL = Gas(2_500)
+"""Of a push with conditions as such."""
+PER_CONDITION = Gas(700)
 
 TRANSACTION_CAP = Gas(2**24)
 """The most gas one transaction may ask for (EIP-7825)."""
@@ -32,12 +35,16 @@ class PushShape:
     blobs: int
     signatures: int
     """Of one blob."""
+    conditions: int = 0
+    """Feeds that are compared with the chain before anything is written."""
 
 
 def model(shape: PushShape) -> Gas:
     """Gas by the measured model, before any correction."""
     per_blob = FIXED // 2 + PER_SIGNATURE * (shape.signatures - 1)
-    return Gas(FIXED // 2 + per_blob * shape.blobs + PER_FEED * shape.feeds + PER_FIRST_WRITE * shape.first_writes)
+    conditions = CONDITIONAL + PER_CONDITION * shape.conditions if shape.conditions else 0
+    feeds = PER_FEED * shape.feeds + PER_FIRST_WRITE * shape.first_writes
+    return Gas(FIXED // 2 + per_blob * shape.blobs + feeds + conditions)
 
 
 @dataclass(frozen=True, slots=True)

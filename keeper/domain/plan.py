@@ -23,11 +23,18 @@ class Plan:
     """Monotonic seconds at which the newest price in it arrived."""
     complete: bool
     """Whether all that is due fits; if not, the rest follows as a push of its own."""
+    triggers: tuple[FeedId, ...] = ()
+    """The contract is to do nothing unless one of these is older on chain than in here; empty: it does all it can."""
 
     @property
     def feed_ids(self) -> tuple[FeedId, ...]:
         """Just the feeds."""
         return tuple(feed_id for feed_id, _ in self.feeds)
+
+    @property
+    def conditions(self) -> Mapping[FeedId, int]:
+        """The publish time of each trigger."""
+        return {feed_id: self.prices[feed_id].publish_time for feed_id in self.triggers}
 
     @property
     def forced(self) -> frozenset[FeedId]:

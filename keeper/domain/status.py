@@ -121,6 +121,8 @@ class FeedStatus:
     last_push_outcome: Outcome | None
     out_of_policy_s: float = 0.0
     """How long the price on chain did not keep its policy since the start."""
+    rival_writes: int = 0
+    """Times that somebody else wrote it since the start."""
 
 
 @dataclass(frozen=True, slots=True)

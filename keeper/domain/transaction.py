@@ -65,6 +65,8 @@ class Receipt:
     effective_gas_price: Wei
     l1_fee: Wei
     writes: tuple[FeedWrite, ...]
+    error: str = ""
+    """Of one that failed: the contract's error by name, as far as it is known."""
 
 
 class Outcome(StrEnum):
@@ -73,6 +75,8 @@ class Outcome(StrEnum):
     CONFIRMED = "confirmed"
     NOTHING_NEWER = "nothing_newer"
     """Mined, paid for, and the contract wrote none of it: somebody was faster."""
+    LOST_RACE = "lost_race"
+    """Reverted early, at about half the cost, because somebody was faster: no failure."""
     REVERTED = "reverted"
     DROPPED = "dropped"
     """Refused before it could be mined; nothing was spent."""

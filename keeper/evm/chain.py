@@ -8,13 +8,13 @@ from keeper.domain.status import EndpointStatus
 from keeper.domain.transaction import FeedWrite, Receipt, SignedTransaction
 from keeper.domain.units import FeedId, Gas, Wei
 from keeper.evm import pyth, shapes
-from keeper.evm.errors import Kind, classify, describe, result_of
+from keeper.evm.errors import Kind, classify, describe, result_of, revert_data
 from keeper.evm.follower import Follower
 from keeper.evm.reading import Reader
 from keeper.evm.rpc import Answer, RpcPool
 from keeper.evm.stored import feed_write
 from keeper.evm.wire import Call, octets, quantity, to_hex
-from keeper.ports import ChainListener, ChainState, Glance, Look, Terms
+from keeper.ports import NO_CONDITIONS, ChainListener, ChainState, Glance, Look, Terms
 
 _MOST_TELLING = (
     Refusal.REPLACEMENT_UNDERPRICED,
@@ -100,9 +100,17 @@ class EvmChain:
         (response,) = await self._pool.ask(self._view(pyth.get_update_fee(blobs)))
         return Wei(pyth.read_fee(octets(result_of(response))))
 
-    def calldata(self, blobs: Sequence[bytes]) -> bytes:
-        """Calldata of the push of these update data."""
-        return pyth.update_price_feeds(blobs)
+    def calldata(self, blobs: Sequence[bytes], conditions: Mapping[FeedId, int] = NO_CONDITIONS) -> bytes:
+        """Calldata of the push of these update data; with conditions, of one that reverts where none of them holds."""
+        if not conditions:
+            return pyth.update_price_feeds(blobs)
+        return pyth.update_price_feeds_if_necessary(blobs, conditions)
+
+    async def error_of(self, calldata: bytes, value: Wei, block: int) -> str:
+        """The contract's error for this push after that block, by name; empty where it takes it, or does not tell."""
+        call = {**self._to_contract(calldata), "value": hex(value)}
+        (response,) = await self._pool.ask(Call("eth_call", (call, hex(block))))
+        return "" if response.error is None else pyth.error_name(revert_data(response.error))
 
     async def broadcast(self, signed: SignedTransaction, *, everywhere: bool = False) -> str:
         """Send the bytes to the first endpoint that gives an answer, or to all at once; the name of who took them."""

@@ -1,6 +1,7 @@
 """The Pyth contract's ABI: calldata of what we ask of it, its answers, its event and its errors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
 
 from eth_hash.auto import keccak
 
@@ -22,6 +23,7 @@ PRICE_FEED_UPDATE = keccak(b"PriceFeedUpdate(bytes32,uint64,int64,uint64)")
 PRICE_FEED_NOT_FOUND = _selector("PriceFeedNotFound()")
 
 _UPDATE_PRICE_FEEDS = _selector("updatePriceFeeds(bytes[])")
+_UPDATE_IF_NECESSARY = _selector("updatePriceFeedsIfNecessary(bytes[],bytes32[],uint64[])")
 _GET_UPDATE_FEE = _selector("getUpdateFee(bytes[])")
 _GET_PRICE_UNSAFE = _selector("getPriceUnsafe(bytes32)")
 
@@ -52,6 +54,15 @@ def update_price_feeds(blobs: Sequence[bytes]) -> bytes:
     return _UPDATE_PRICE_FEEDS + _bytes_array(blobs)
 
 
+def update_price_feeds_if_necessary(blobs: Sequence[bytes], conditions: Mapping[FeedId, int]) -> bytes:
+    """Calldata of a push that reverts unless one of the feeds is older on chain than its publish time here."""
+    updates, count = _array_of_bytes(blobs), len(conditions)
+    ids = _word(count) + b"".join(bytes.fromhex(feed_id) for feed_id in conditions)
+    times = _word(count) + b"".join(map(_word, conditions.values()))
+    offsets = accumulate((len(updates), len(ids)), initial=3 * _WORD)
+    return _UPDATE_IF_NECESSARY + b"".join(map(_word, offsets)) + updates + ids + times
+
+
 def get_update_fee(blobs: Sequence[bytes]) -> bytes:
     """Calldata that asks what a push costs, in wei."""
     return _GET_UPDATE_FEE + _bytes_array(blobs)
@@ -80,6 +91,11 @@ def read_write(feed_topic: bytes, data: bytes) -> FeedWrite:
     return FeedWrite(FeedId(feed_topic.hex()), _unsigned(publish_time), _signed(price), _unsigned(conf))
 
 
+def error_name(revert_data: bytes) -> str:
+    """The contract's error by name; empty for an unknown one."""
+    return explain(revert_data).partition(":")[0]
+
+
 def explain(revert_data: bytes) -> str:
     """The contract's error by name, and what it means; empty for an unknown one."""
     return _ERRORS.get(revert_data[:4], "")
@@ -87,7 +103,12 @@ def explain(revert_data: bytes) -> str:
 
 def _bytes_array(items: Sequence[bytes]) -> bytes:
     """The ABI's encoding of one argument of type bytes[]."""
-    heads, tails = [_word(_WORD), _word(len(items))], []
+    return _word(_WORD) + _array_of_bytes(items)
+
+
+def _array_of_bytes(items: Sequence[bytes]) -> bytes:
+    """The ABI's encoding of bytes[], from its length on."""
+    heads, tails = [_word(len(items))], []
     offset = _WORD * len(items)
     for item in items:
         padded = item + bytes(-len(item) % _WORD)

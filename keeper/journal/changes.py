@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from keeper.domain.accounting import cost_by_feed, cost_of, outcome_of
 from keeper.domain.transaction import Attempt, Fate, Flight
-from keeper.journal.encoding import encode_plan, encode_writes
+from keeper.journal.encoding import encode_effect, encode_plan
 from keeper.ports import Note
 
 _LEFT = frozenset({Fate.HELD, Fate.DOUBTFUL})
@@ -134,7 +134,7 @@ def _push_row(flight: Flight, note: Note) -> PushRow:
         gas_cost=None if cost is None else str(cost.gas),
         l1_fee=None if receipt is None else str(receipt.l1_fee),
         update_fee=None if cost is None else str(cost.update_fee),
-        metadata=encode_writes(() if receipt is None else receipt.writes),
+        metadata=encode_effect(receipt),
     )
 
 

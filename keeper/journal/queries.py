@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, delete, func, select, text, tuple_
 from keeper.domain.fees import GasOffer
 from keeper.domain.transaction import ENDED, Attempt, Fate, Flight, Outcome, Receipt, SignedTransaction, State
 from keeper.domain.units import Gas, Wei
-from keeper.journal.encoding import plan_of, writes_of
+from keeper.journal.encoding import effect_of, plan_of
 from keeper.journal.tables import accounts, attempts, pushes, wei_sum
 from keeper.ports import Account, Recovered
 
@@ -74,15 +74,17 @@ def _flight(row: Row[tuple[object, ...]], tried: Iterable[Attempt]) -> Flight:
 
 
 def _receipt(row: Row[tuple[object, ...]]) -> Receipt:
+    writes, error = effect_of(row.metadata)
     return Receipt(
         tx_hash=row.tx_hash,
         block_number=row.block_number,
         block_hash=row.block_hash,
-        succeeded=row.outcome != Outcome.REVERTED,
+        succeeded=row.outcome not in {Outcome.REVERTED, Outcome.LOST_RACE},
         gas_used=Gas(row.gas_used),
         effective_gas_price=Wei(row.gas_price),
         l1_fee=Wei(row.l1_fee),
-        writes=writes_of(row.metadata),
+        writes=writes,
+        error=error,
     )
 
 

@@ -51,7 +51,8 @@ def _detail(flight: Flight, outcome: Outcome, plan: Plan | None) -> str:
         case Outcome.SUPERSEDED:
             return "its nonce was used by another transaction"
         case Outcome.REVERTED if flight.receipt is not None and plan is not None:
-            return f"reverted after {flight.receipt.gas_used} of {plan.gas_limit} gas"
+            after = f"reverted after {flight.receipt.gas_used} of {plan.gas_limit} gas"
+            return f"{after}: {flight.receipt.error}" if flight.receipt.error else after
         case Outcome.DROPPED | Outcome.FAILED if flight.end is State.RELEASED:
             return flight.problem or "nothing is due any more"
         case _:

@@ -9,6 +9,7 @@ from keeper.domain.transaction import Rules
 from keeper.domain.units import FeedId
 from keeper.pipeline.debounce import DebounceMode
 from keeper.pipeline.governor import SpendRules
+from keeper.pipeline.rivals import IfNecessary
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +43,4 @@ class NetworkConfig:
     poll_interval_s: float
     max_in_flight: int
     dry_run: bool
+    if_necessary: IfNecessary = IfNecessary.AUTO

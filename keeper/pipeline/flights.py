@@ -1,6 +1,7 @@
 """The books of one account: the flights that are under way, and every step of theirs in the journal."""
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable
 
 from keeper.domain.errors import JournalError
@@ -25,6 +26,7 @@ from keeper.ports import Account, Note, Outside
 _ONCE_MORE_S = 1.0
 """Between two attempts to write to a journal that does not work."""
 _MOST_DOUBLINGS = 6
+_HASHES_KEPT = 256
 
 
 class Flights:
@@ -41,6 +43,8 @@ class Flights:
         """By push."""
         self._doubted: dict[int, int] = {}
         """The block at which the chain's nonces were first seen not to fit a push."""
+        self._landed: deque[bytes] = deque(maxlen=_HASHES_KEPT)
+        """Hashes of flights that have ended."""
         self._aside: set[int] = set()
         """Pushes that others go on without: they wait behind a nonce gap, or theirs seems to be used."""
 
@@ -91,12 +95,18 @@ class Flights:
     def close(self, flight: Flight) -> None:
         """It has ended."""
         del self._flights[flight.push]
+        self._landed.extend(attempt.signed.hash for attempt in flight.attempts)
         self.trust(flight)
         self.view.forget(flight.push)
 
     def finished(self, flight: Flight) -> PushFinished:
         """What it came to, as things stand."""
         return finished(self.config.network, flight, now=self.now)
+
+    def is_ours(self, tx_hash: bytes) -> bool:
+        """Whether it was signed here, not too long ago."""
+        tried = (attempt.signed.hash for flight in self.all for attempt in flight.attempts)
+        return tx_hash in self._landed or tx_hash in tried
 
     # How it stands among the others
 

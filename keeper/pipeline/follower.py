@@ -12,12 +12,19 @@ class Follower:
     """Keeps the on-chain view current by what is told; satisfies `keeper.ports.ChainListener`."""
 
     def __init__(
-        self, *, view: OnChainView, buffer: Buffer, stirred: Callable[[], None], reorganised: Callable[[], None]
+        self,
+        *,
+        view: OnChainView,
+        buffer: Buffer,
+        stirred: Callable[[], None],
+        reorganised: Callable[[], None],
+        is_ours: Callable[[bytes], bool],
     ) -> None:
         self._view = view
         self._buffer = buffer
         self._stirred = stirred
         self._reorganised = reorganised
+        self._is_ours = is_ours
         self._last: Head | None = None
 
     def on_live(self, *, live: bool) -> None:
@@ -35,8 +42,9 @@ class Follower:
 
     def on_writes(self, writes: Sequence[FeedWrite], block: int, tx_hash: bytes) -> None:  # noqa: ARG002
         """See ChainListener."""
+        ours = self._is_ours(tx_hash)
         for write in writes:
-            self._view.wrote(write, like=self._buffer.price(write.feed_id))
+            self._view.wrote(write, like=self._buffer.price(write.feed_id), ours=ours)
 
     def on_unwritten(self, writes: Sequence[FeedWrite], block: int, tx_hash: bytes) -> None:  # noqa: ARG002
         """See ChainListener."""

@@ -38,6 +38,7 @@ from keeper.pipeline.governor import Governor
 from keeper.pipeline.ledger import FAILURES, Ledger
 from keeper.pipeline.network_report import NetworkReport
 from keeper.pipeline.planner import Planner, Survey
+from keeper.pipeline.rivals import Rivals
 from keeper.pipeline.submitter import Submitter
 from keeper.pipeline.tracker import OnChainView
 from keeper.pipeline.upkeep import Upkeep
@@ -58,8 +59,16 @@ class Network:
         self._outside = outside
         self._clock = outside.clock
         self._buffer = Buffer(feeds)
-        self._view = OnChainView(chain=outside.chain, feeds=feeds, buffer=self._buffer, clock=outside.clock)
-        self._planner = Planner(policies=config.policies, buffer=self._buffer, view=self._view)
+        self._rivals = Rivals(config.if_necessary)
+        self._view = OnChainView(
+            chain=outside.chain, feeds=feeds, buffer=self._buffer, clock=outside.clock, rivals=self._rivals
+        )
+        self._planner = Planner(
+            policies=config.policies,
+            buffer=self._buffer,
+            view=self._view,
+            conditional=lambda: self._rivals.call_for_conditions(self._clock.monotonic()),
+        )
         self._debounce = Debounce(window_s=config.debounce_s, mode=config.debounce_mode)
         self._ledger = Ledger()
         self._submitter = Submitter(
@@ -73,6 +82,7 @@ class Network:
             buffer=self._buffer,
             stirred=self._stirred,
             reorganised=self._submitter.reorganised,
+            is_ours=self._submitter.is_ours,
         )
         self._governor = Governor(
             network=config.submit.network,
@@ -108,6 +118,7 @@ class Network:
                 planner=self._planner,
                 ledger=self._ledger,
                 freshness=self._freshness,
+                rivals=self._rivals,
                 clock=outside.clock,
             ),
         )

@@ -1,7 +1,7 @@
 """From prices, the on-chain view and policies to the push that is worth its gas now."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from keeper.domain.accumulator import MAX_MESSAGES
@@ -16,6 +16,7 @@ from keeper.pipeline.tracker import OnChainView
 
 MAX_UPDATE_BYTES = 120_000
 """Nodes refuse transactions over 128 KiB."""
+_JOINS = frozenset({Reason.JOINS_ALWAYS, Reason.JOINS_CHEAPER})
 _MAY_JOIN = frozenset({Reason.WITHIN_THRESHOLDS, Reason.HELD_BY_BUDGET})
 
 
@@ -37,11 +38,20 @@ class Survey:
 class Planner:
     """Judges every feed and makes the plan."""
 
-    def __init__(self, *, policies: Mapping[FeedId, FeedPolicy], buffer: Buffer, view: OnChainView) -> None:
+    def __init__(
+        self,
+        *,
+        policies: Mapping[FeedId, FeedPolicy],
+        buffer: Buffer,
+        view: OnChainView,
+        conditional: Callable[[], bool],
+    ) -> None:
+        """`conditional`: whether pushes are to do nothing where somebody was faster."""
         self.policies = policies
         """As far as the budget allows for now."""
         self._buffer = buffer
         self._view = view
+        self._conditional = conditional
 
     def judge(self, feed_id: FeedId, now: float, *, forced: bool = False) -> Judgement:
         """The verdict on one feed at `now` (Unix seconds)."""
@@ -136,11 +146,13 @@ class Planner:
             for update, ids in groups
             for at in range(0, len(ids), MAX_MESSAGES)
         )
+        triggers = tuple(feed_id for feed_id, reason in feeds if reason not in _JOINS) if self._conditional() else ()
         shape = PushShape(
             feeds=len(feeds),
             first_writes=sum(self._view.coming(feed_id) is None for feed_id in sourced),
             blobs=len(blobs),
             signatures=max(update.signature_count for update, _ in groups),
+            conditions=len(triggers),
         )
         fee = self._view.update_fee
         return Plan(
@@ -152,4 +164,5 @@ class Planner:
             value=Wei(0) if fee is None else fee.of(len(feeds)),
             newest_arrival=max(one.arrived for one in sourced.values()),
             complete=complete,
+            triggers=triggers,
         )

@@ -55,7 +55,7 @@ class Sender:
                     gas_limit=_NO_OP_GAS if plan is None else plan.gas_limit,
                     to=bytes.fromhex(self._outside.signer.address[2:]) if plan is None else self._config.contract,
                     value=Wei(0) if plan is None else plan.value,
-                    data=b"" if plan is None else self._outside.chain.calldata(plan.blobs),
+                    data=b"" if plan is None else self._outside.chain.calldata(plan.blobs, plan.conditions),
                 )
             )
             attempt = Attempt(signed, price, plan)

@@ -86,6 +86,10 @@ class Submitter:
         self._view.expect(push, plan.prices)
         return self._flights.reserve(push)
 
+    def is_ours(self, tx_hash: bytes) -> bool:
+        """Whether it was signed here, not too long ago."""
+        return self._flights.is_ours(tx_hash)
+
     def stir(self) -> None:
         """Something happened on chain: every flight looks now."""
         self._watcher.stir()

@@ -11,17 +11,19 @@ from keeper.domain.transaction import FeedWrite, Receipt
 from keeper.domain.units import FeedId, Gas, Wei
 from keeper.pipeline.buffer import Buffer
 from keeper.pipeline.inclusion import BlockPace
+from keeper.pipeline.rivals import Rivals
 from keeper.ports import Chain, ChainState, Clock, Glance, Head, Terms
 
 
 class OnChainView:
     """The chain as last seen: prices, fees, gas, balance."""
 
-    def __init__(self, *, chain: Chain, feeds: Sequence[FeedId], buffer: Buffer, clock: Clock) -> None:
+    def __init__(self, *, chain: Chain, feeds: Sequence[FeedId], buffer: Buffer, clock: Clock, rivals: Rivals) -> None:
         self._chain = chain
         self._feeds = feeds
         self._buffer = buffer
         self._clock = clock
+        self._rivals = rivals
         self._chain_id: int | None = None
         self._state: ChainState | None = None
         self._read_at = 0.0
@@ -157,9 +159,11 @@ class OnChainView:
         self._base_fee = head.base_fee
         self._block_gas_limit = head.gas_limit
 
-    def wrote(self, write: FeedWrite, *, like: Price | None) -> None:
+    def wrote(self, write: FeedWrite, *, like: Price | None, ours: bool) -> None:
         """The contract stored a price; its event names no exponent, which is that of the price known or of `like`."""
         known = self._prices.get(write.feed_id) or like
+        if not ours and (known is like or known is None or write.publish_time > known.publish_time):
+            self._rivals.wrote(write.feed_id, self._clock.monotonic())
         if known is not None and (known is like or write.publish_time > known.publish_time):
             self._prices[write.feed_id] = known._replace(
                 price=write.price, conf=write.conf, publish_time=write.publish_time
@@ -189,10 +193,20 @@ class OnChainView:
 
     def _take(self, glance: Glance, *, reorganised: bool) -> None:
         if reorganised or glance.block >= self._block:
+            if self._prices:
+                self._note_rivals(glance.prices)
             self._prices.update(glance.prices)
             self._block = glance.block
         self._balance = glance.balance
         self._told_fee = glance.update_fee
+
+    def _note_rivals(self, prices: Mapping[FeedId, Price | None]) -> None:
+        """What is newer on chain than was known, and is not of a push in flight, somebody else has written."""
+        for feed_id, price in prices.items():
+            known = self._prices.get(feed_id)
+            is_news = price is not None and (known is None or price.publish_time > known.publish_time)
+            if is_news and not any(carried.get(feed_id) == price for carried in self._expected.values()):
+                self._rivals.wrote(feed_id, self._clock.monotonic())
 
     def _take_market(self, market: FeeMarket) -> None:
         self._market, self._market_at = market, self._clock.monotonic()
@@ -229,7 +243,7 @@ class OnChainView:
         if plan is None:
             return
         for write in receipt.writes:
-            self.wrote(write, like=plan.prices.get(write.feed_id))
+            self.wrote(write, like=plan.prices.get(write.feed_id), ours=True)
         out_of_gas = not receipt.succeeded and receipt.gas_used * 50 >= plan.gas_limit * 49
         if out_of_gas or len(receipt.writes) == plan.shape.feeds:
             self.gas = self.gas.learned(plan.shape, receipt.gas_used)

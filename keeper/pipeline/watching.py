@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 from keeper.domain.errors import KeeperError
 from keeper.domain.events import PushFinal, PushFinished, PushOrphaned
@@ -121,6 +122,8 @@ class Watcher:
 
     async def _mined(self, flight: Flight, receipt: Receipt) -> Flight:
         """Mined: the view, the nonces and the account book follow."""
+        if not receipt.succeeded:
+            receipt = replace(receipt, error=await self._error(flight, receipt))
         flight = await self._flights.step(flight, Mined(receipt), "mined", tx_hash=receipt.tx_hash)
         self._flights.trust(flight)
         self._flights.nonces.skip_to(flight.nonce + 1)
@@ -130,8 +133,26 @@ class Watcher:
             self._inclusion.learn(self._flights.now - attempt.since)
         self._view.landed(receipt, attempt.plan)
         self._view.forget(flight.push)
+        if attempt.plan is not None and not receipt.writes:
+            await self._read_anew()
         self._landed(self._flights.finished(flight))
         return flight
+
+    async def _error(self, flight: Flight, receipt: Receipt) -> str:
+        """Why the contract refused it: what it says to the same push after the block. Empty where it does not tell."""
+        plan = next((each.plan for each in flight.attempts if each.signed.hash == receipt.tx_hash), None)
+        if plan is None or not plan.blobs:
+            return ""
+        calldata = self._outside.chain.calldata(plan.blobs, plan.conditions)
+        try:
+            return await self._outside.chain.error_of(calldata, plan.value, receipt.block_number)
+        except KeeperError:
+            return ""
+
+    async def _read_anew(self) -> None:
+        """What is on chain is not what was thought; where nobody answers the next poll will tell."""
+        with suppress(KeeperError):
+            await self._view.glance()
 
     async def _orphaned(self, flight: Flight) -> Flight:
         """A reorganisation took the block away: the push is in flight again, and the view is read anew."""

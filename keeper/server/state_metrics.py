@@ -222,6 +222,12 @@ FEED_MEASURES: tuple[Measure[FeedStatus], ...] = (
         "Time in which the price on chain did not keep its policy.",
         lambda feed, _: feed.out_of_policy_s,
     ),
+    Measure(
+        "keeper_rival_writes_total",
+        "counter",
+        "Times that somebody else wrote the feed.",
+        lambda feed, _: feed.rival_writes,
+    ),
     Measure("keeper_source_price", "gauge", "The source price.", lambda feed, _: _float(feed.source)),
     Measure("keeper_on_chain_price", "gauge", "The on-chain price.", lambda feed, _: _float(feed.on_chain)),
 )

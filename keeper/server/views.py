@@ -58,6 +58,8 @@ class FeedView(msgspec.Struct, frozen=True, gc=False):
     last_push: LastPush | None
     out_of_policy_s: float
     """How long the price on chain did not keep its policy since the start."""
+    rival_writes: int
+    """Times that somebody else wrote it since the start."""
 
 
 class EndpointView(msgspec.Struct, frozen=True):

@@ -18,10 +18,13 @@ from keeper.domain.price import Price
 from keeper.domain.status import EndpointStatus
 from keeper.domain.transaction import FeedWrite, Receipt, SignedTransaction
 from keeper.domain.units import FeedId, Gas, Wei
-from keeper.ports import ChainListener, ChainState, Glance, Look, Terms
+from keeper.ports import NO_CONDITIONS, ChainListener, ChainState, Glance, Look, Terms
 
 GWEI = 10**9
 SELECTOR = keccak(b"updatePriceFeeds(bytes[])")[:4]
+CONDITIONAL = keccak(b"updatePriceFeedsIfNecessary(bytes[],bytes32[],uint64[])")[:4]
+_CONDITIONAL_TYPES = ["bytes[]", "bytes32[]", "uint64[]"]
+_LOST_RACE_GAS = Gas(42_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class Pending:
     gas_limit: int
     value: int = 0
     blobs: tuple[bytes, ...] = ()
+    conditions: Mapping[FeedId, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +130,19 @@ class FakeChain:
         fee = UpdateFee(Wei(self.fee_per_message))
         return Terms(fee, None, self.reverting) if self.reverting else Terms(fee, model(shape))
 
-    def calldata(self, blobs: Sequence[bytes]) -> bytes:
-        return SELECTOR + abi_encode(["bytes[]"], [list(blobs)])
+    def calldata(self, blobs: Sequence[bytes], conditions: Mapping[FeedId, int] = NO_CONDITIONS) -> bytes:
+        if not conditions:
+            return SELECTOR + abi_encode(["bytes[]"], [list(blobs)])
+        ids = [bytes.fromhex(feed_id) for feed_id in conditions]
+        return CONDITIONAL + abi_encode(_CONDITIONAL_TYPES, [list(blobs), ids, list(conditions.values())])
+
+    async def error_of(self, calldata: bytes, value: Wei, block: int) -> str:
+        self.requests["error_of"] += 1
+        blobs, conditions = _arguments(calldata)
+        if conditions and not self._holds(conditions):
+            return "NoFreshUpdate"
+        messages = sum(len(accumulator.decode(blob).prices) for blob in blobs)
+        return "InsufficientFee" if block and value < self.fee_per_message * messages else ""
 
     async def broadcast(self, signed: SignedTransaction, *, everywhere: bool = False) -> str:  # noqa: ARG002
         self.requests["broadcast"] += 1
@@ -207,6 +222,11 @@ class FakeChain:
         self.block += 1
         self._include(self._strangers(self.nonce, 2 * self.base_fee))
 
+    def write_as_rival(self, prices: Mapping[FeedId, Price]) -> list[FeedWrite]:
+        """Somebody else pushes these in a block of their own."""
+        self.block += 1
+        return [self._write(feed_id, price) for feed_id, price in prices.items()]
+
     def occupy_nonce(self, nonce: int, fee_cap: int) -> None:
         """A stranger with the same key has a transaction pending."""
         self.pool[nonce] = self._strangers(nonce, fee_cap)
@@ -254,7 +274,10 @@ class FakeChain:
         signatures = updates[0].signature_count if updates else 1
         gas = model(PushShape(len(messages), first_writes, len(updates), signatures)) if updates else Gas(21_000)
         paid = pending.value >= self.fee_per_message * len(messages)
-        succeeded = not updates or (paid and not self.reverting and gas <= pending.gas_limit)
+        beaten = bool(pending.conditions) and not self._holds(pending.conditions)
+        if beaten:
+            gas = _LOST_RACE_GAS
+        succeeded = not updates or (paid and not beaten and not self.reverting and gas <= pending.gas_limit)
         gas_price = Wei(min(pending.fee_cap, self.base_fee + pending.tip))
         writes = tuple(
             self._write(feed_id, price) for feed_id, price in messages if succeeded and self._newer(feed_id, price)
@@ -276,6 +299,11 @@ class FakeChain:
         """Of a block that is mined now: another one after a reorganisation."""
         return keccak(number.to_bytes(8, "big") + self.forks.to_bytes(8, "big"))
 
+    def _holds(self, conditions: Mapping[FeedId, int]) -> bool:
+        """Whether one of them is older than that."""
+        stored = {feed_id: self.prices[feed_id].publish_time for feed_id in conditions if feed_id in self.prices}
+        return any(stored.get(feed_id, 0) < wanted for feed_id, wanted in conditions.items())
+
     def _newer(self, feed_id: FeedId, price: Price) -> bool:
         return feed_id not in self.prices or price.publish_time > self.prices[feed_id].publish_time
 
@@ -287,6 +315,7 @@ class FakeChain:
 def decode(signed: SignedTransaction) -> Pending:
     """The transaction in these bytes."""
     _, nonce, tip, fee_cap, gas_limit, _, value, data = rlp.decode(signed.raw[1:])[:8]
+    blobs, conditions = _arguments(data)
     return Pending(
         tx_hash=signed.hash,
         nonce=int.from_bytes(nonce, "big"),
@@ -294,8 +323,17 @@ def decode(signed: SignedTransaction) -> Pending:
         tip=int.from_bytes(tip, "big"),
         gas_limit=int.from_bytes(gas_limit, "big"),
         value=int.from_bytes(value, "big"),
-        blobs=tuple(abi_decode(["bytes[]"], data[4:])[0]) if data else (),
+        blobs=blobs,
+        conditions=conditions,
     )
+
+
+def _arguments(calldata: bytes) -> tuple[tuple[bytes, ...], dict[FeedId, int]]:
+    """Update data and conditions of a push; neither where it is none."""
+    if calldata[:4] != CONDITIONAL:
+        return (tuple(abi_decode(["bytes[]"], calldata[4:])[0]) if calldata else ()), {}
+    blobs, ids, times = abi_decode(_CONDITIONAL_TYPES, calldata[4:])
+    return tuple(blobs), {FeedId(feed_id.hex()): publish_time for feed_id, publish_time in zip(ids, times, strict=True)}
 
 
 def _feeds(pending: Pending) -> set[FeedId]:

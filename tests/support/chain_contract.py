@@ -1,5 +1,6 @@
 """What every chain does with the transactions of an account, whether it is a node's or in memory."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -10,7 +11,7 @@ from keeper.domain.fees import GasOffer
 from keeper.domain.price import Price
 from keeper.domain.transaction import FeedWrite, Receipt, SignedTransaction, Transaction
 from keeper.domain.units import FeedId, Gas, Wei
-from keeper.ports import Chain, ChainState
+from keeper.ports import NO_CONDITIONS, Chain, ChainState
 from keeper.signing.raw_key import RawKeySigner
 from tests.support.updates import Envelope, Quote, build_update
 from tests.support.waiting import wait_until
@@ -65,7 +66,14 @@ class Sender:
     async def state(self) -> ChainState:
         return await self.chain.read([F1, F2])
 
-    async def push(self, *blobs: bytes, nonce: int | None = None, value: int = FEE, fee_cap: int = 10) -> Transaction:
+    async def push(
+        self,
+        *blobs: bytes,
+        nonce: int | None = None,
+        value: int = FEE,
+        fee_cap: int = 10,
+        conditions: Mapping[FeedId, int] = NO_CONDITIONS,
+    ) -> Transaction:
         """A push that offers so many gwei, with the account's next nonce."""
         return Transaction(
             chain_id=31337,
@@ -74,7 +82,7 @@ class Sender:
             gas_limit=Gas(400_000),
             to=self.world.contract,
             value=Wei(value),
-            data=self.chain.calldata(blobs),
+            data=self.chain.calldata(blobs, conditions),
         )
 
     async def no_op(self) -> Transaction:
@@ -181,6 +189,21 @@ class ChainContract:
         mixed = await sender.pushed(update(F1, F2, price=2, publish_time=1_700_000_050), value=2 * FEE)
         assert [write.feed_id for write in mixed.writes] == [F2]
         assert (await sender.state()).prices[F1] == Price(100_000, 7, -8, 1_700_000_100)
+
+    async def test_a_push_whose_conditions_do_not_hold_costs_less_and_tells_why(self, sender: Sender) -> None:
+        written = await sender.pushed(update(F1, publish_time=1_700_000_100))
+        again = update(F1, publish_time=1_700_000_100)
+        lost = await sender.push(again, conditions={F1: 1_700_000_100})
+        receipt = await sender.landed(await sender.send(lost))
+        assert (receipt.succeeded, receipt.writes) == (False, ())
+        assert receipt.gas_used < written.gas_used
+        assert await sender.chain.error_of(lost.data, lost.value, receipt.block_number) == "NoFreshUpdate"
+        newer = update(F1, F2, publish_time=1_700_000_200)
+        conditions = {F2: 1_700_000_200, F1: 1_700_000_100}
+        won = await sender.push(newer, conditions=conditions, value=2 * FEE)
+        assert await sender.chain.error_of(won.data, won.value, receipt.block_number) == ""
+        assert await sender.chain.error_of(won.data, Wei(FEE), receipt.block_number) == "InsufficientFee"
+        assert len((await sender.landed(await sender.send(won))).writes) == 2
 
     async def test_a_no_op_uses_up_its_nonce(self, sender: Sender) -> None:
         before = await sender.state()

@@ -39,6 +39,7 @@ BTC = FeedStatus(
     last_push_at=1_759_999_988.75,
     last_push_outcome=Outcome.CONFIRMED,
     out_of_policy_s=2.5,
+    rival_writes=3,
 )
 NEW_FEED = FeedStatus(
     feed_id=feed_id(2),

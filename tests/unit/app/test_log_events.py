@@ -98,6 +98,7 @@ EVENTS: tuple[tuple[Event, str, str], ...] = (
     (FailingRepeatedly("evm", 5, "no endpoint answers"), "CRITICAL", "failing_repeatedly"),
     (CONFIRMED, "INFO", "push_confirmed"),
     (dataclasses.replace(CONFIRMED, outcome=Outcome.NOTHING_NEWER), "INFO", "push_nothing_newer"),
+    (dataclasses.replace(CONFIRMED, outcome=Outcome.LOST_RACE), "INFO", "push_lost_race"),
     (dataclasses.replace(CONFIRMED, outcome=Outcome.REVERTED), "ERROR", "push_reverted"),
     (dataclasses.replace(CONFIRMED, outcome=Outcome.DROPPED), "ERROR", "push_dropped"),
     (dataclasses.replace(CONFIRMED, outcome=Outcome.CANCELLED), "WARNING", "push_cancelled"),

@@ -30,6 +30,13 @@ def test_encodes_update_data_as_eth_abi_does(
     assert build(items) == bytes.fromhex(selector) + encode(["bytes[]"], [items])
 
 
+@given(items=blobs, conditions=st.dictionaries(st.binary(min_size=32, max_size=32), u64, max_size=5))
+def test_encodes_conditions_as_eth_abi_does(items: list[bytes], conditions: dict[bytes, int]) -> None:
+    encoded = encode(["bytes[]", "bytes32[]", "uint64[]"], [items, list(conditions), list(conditions.values())])
+    asked = {FeedId(feed.hex()): publish_time for feed, publish_time in conditions.items()}
+    assert pyth.update_price_feeds_if_necessary(items, asked) == bytes.fromhex("b9256d28") + encoded
+
+
 def test_asks_for_the_stored_price() -> None:
     assert pyth.get_price_unsafe(BTC).hex() == "96834ad3" + BTC
 

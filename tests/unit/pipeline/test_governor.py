@@ -23,6 +23,7 @@ from keeper.domain.units import Ppm, Wei
 from keeper.pipeline.buffer import Buffer
 from keeper.pipeline.governor import Governor, SpendRules
 from keeper.pipeline.planner import Planner
+from keeper.pipeline.rivals import IfNecessary, Rivals
 from keeper.pipeline.tracker import OnChainView
 from tests.support.chain import GWEI, FakeChain
 from tests.support.clock import LoopClock
@@ -85,7 +86,7 @@ class Desk:
 def desk(*, early: Early = Early.NEVER, **rules: object) -> Desk:
     """On a rich account; keywords change the rules."""
     chain, buffer = FakeChain(balance=100 * COIN), Buffer(FEEDS[:2])
-    view = OnChainView(chain=chain, feeds=FEEDS[:2], buffer=buffer, clock=LoopClock())
+    view = OnChainView(chain=chain, feeds=FEEDS[:2], buffer=buffer, clock=LoopClock(), rivals=Rivals(IfNecessary.NEVER))
     events: list[Event] = []
     governor = Governor(
         network="test",
@@ -231,7 +232,7 @@ class TestPlans:
         it.chain.prices.update(old.updates[0].prices)
         it.buffer.take(market.event({"F1": 100_000, "F2": 110_000}), clock.now())
         await it.read()
-        planner = Planner(policies=it.governor.policies, buffer=it.buffer, view=it.view)
+        planner = Planner(policies=it.governor.policies, buffer=it.buffer, view=it.view, conditional=lambda: False)
         it.governor.resume(COIN, clock.now())
         it.governor.assess(clock.now())
         planner.policies = it.governor.policies

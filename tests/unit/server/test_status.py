@@ -69,6 +69,7 @@ async def test_tells_of_each_network() -> None:
         "pushes": {
             "confirmed": 10,
             "nothing_newer": 1,
+            "lost_race": 0,
             "reverted": 0,
             "dropped": 0,
             "superseded": 0,
@@ -143,6 +144,7 @@ async def test_tells_of_each_feed() -> None:
         "reason": "deviation",
         "last_push": {"at": 1_759_999_988.75, "outcome": "confirmed"},
         "out_of_policy_s": 2.5,
+        "rival_writes": 3,
     }
     assert new == {
         "id": feed_id(2),
@@ -155,6 +157,7 @@ async def test_tells_of_each_feed() -> None:
         "reason": "no_source_price",
         "last_push": None,
         "out_of_policy_s": 0.0,
+        "rival_writes": 0,
     }
 
 
