@@ -9,6 +9,7 @@ from keeper.domain.budget import FREELY, Allowance
 from keeper.domain.freshness import ALL_UNKNOWN, InPolicy
 from keeper.domain.policy import Judgement
 from keeper.domain.price import Price
+from keeper.domain.sightings import Sightings
 from keeper.domain.transaction import Outcome
 from keeper.domain.units import FeedId, Wei
 
@@ -173,6 +174,8 @@ class NetworkStatus:
     """Transactions that outbid an earlier one with the same nonce."""
     spending: SpendStatus = SpendStatus()
     in_policy: InPolicy = ALL_UNKNOWN
+    sightings: Sightings = field(default_factory=Sightings)
+    """Who stored which price, as far as it was seen."""
 
 
 @dataclass(frozen=True, slots=True)

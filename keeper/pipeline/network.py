@@ -77,13 +77,6 @@ class Network:
             view=self._view,
             landed=self._push_ended,
         )
-        self._follower = Follower(
-            view=self._view,
-            buffer=self._buffer,
-            stirred=self._stirred,
-            reorganised=self._submitter.reorganised,
-            is_ours=self._submitter.is_ours,
-        )
         self._governor = Governor(
             network=config.submit.network,
             rules=config.spend,
@@ -102,6 +95,13 @@ class Network:
             governor=self._governor,
             clock=self._clock,
             tell=self._tell,
+        )
+        self._follower = Follower(
+            view=self._view,
+            buffer=self._buffer,
+            submitter=self._submitter,
+            upkeep=self._upkeep,
+            stirred=self._stirred,
         )
         self._report = NetworkReport(
             config=config,

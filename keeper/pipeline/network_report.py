@@ -53,6 +53,7 @@ class NetworkReport:
             rpc_calls=dict(self.outside.chain.calls()),
             feeds=self.feeds,
             replacements=ledger.replacements,
+            sightings=view.sightings,
             in_policy=self.freshness.in_policy(),
             spending=self.governor.status(self.outside.clock.now()),
         )

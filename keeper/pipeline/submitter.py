@@ -98,6 +98,10 @@ class Submitter:
         """Blocks were taken back: receipts are to be checked."""
         self._watcher.reorganised()
 
+    def told(self, tx_hash: bytes) -> None:
+        """The chain told what this transaction stored."""
+        self._watcher.told(tx_hash)
+
     async def fly(self, flight: Flight, replan: Replan, *, plan: Plan | None = None) -> None:
         """See the flight through to its end; `plan` is what its first attempt carries."""
         if flight.out:

@@ -1,5 +1,6 @@
 """What is on chain, as far as the keeper knows: what it is told, its own receipts, and a poll that repairs the rest."""
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -7,12 +8,15 @@ from keeper.domain.fees import FeeMarket, UpdateFee
 from keeper.domain.gas import TRANSACTION_CAP, GasPredictor, PushShape
 from keeper.domain.plan import Plan
 from keeper.domain.price import Price
+from keeper.domain.sightings import Origin, Sightings, StateUpdate
 from keeper.domain.transaction import FeedWrite, Receipt
 from keeper.domain.units import FeedId, Gas, Wei
 from keeper.pipeline.buffer import Buffer
 from keeper.pipeline.inclusion import BlockPace
 from keeper.pipeline.rivals import Rivals
 from keeper.ports import Chain, ChainState, Clock, Glance, Head, Terms
+
+_SIGNED = 8
 
 
 class OnChainView:
@@ -39,7 +43,10 @@ class OnChainView:
         self._block_gas_limit = TRANSACTION_CAP
         self._expected: dict[int, Mapping[FeedId, Price]] = {}
         """What pushes in flight carry, by their number: as good as on chain while the next one is decided."""
+        self._signed: dict[FeedId, deque[Price]] = {}
+        """The last prices of each feed that were to be pushed."""
         self._pace = BlockPace()
+        self.sightings = Sightings()
         self.live = False
         """Whether heads and stored prices are told as they come."""
         self.update_fee: UpdateFee | None = None
@@ -118,6 +125,8 @@ class OnChainView:
     def expect(self, push: int, prices: Mapping[FeedId, Price]) -> None:
         """A push in flight carries these."""
         self._expected[push] = prices
+        for feed_id, price in prices.items():
+            self._signed.setdefault(feed_id, deque(maxlen=_SIGNED)).append(price)
 
     def forget(self, push: int) -> None:
         """It landed, or never will."""
@@ -159,15 +168,15 @@ class OnChainView:
         self._base_fee = head.base_fee
         self._block_gas_limit = head.gas_limit
 
-    def wrote(self, write: FeedWrite, *, like: Price | None, ours: bool) -> None:
+    def wrote(self, write: FeedWrite, *, like: Price | None, block: int, origin: Origin) -> None:
         """The contract stored a price; its event names no exponent, which is that of the price known or of `like`."""
         known = self._prices.get(write.feed_id) or like
-        if not ours and (known is like or known is None or write.publish_time > known.publish_time):
-            self._rivals.wrote(write.feed_id, self._clock.monotonic())
-        if known is not None and (known is like or write.publish_time > known.publish_time):
-            self._prices[write.feed_id] = known._replace(
-                price=write.price, conf=write.conf, publish_time=write.publish_time
-            )
+        if known is None or known is like or write.publish_time > known.publish_time:
+            self._saw(write.feed_id, write.publish_time, block, origin)
+            if known is not None:
+                self._prices[write.feed_id] = known._replace(
+                    price=write.price, conf=write.conf, publish_time=write.publish_time
+                )
 
     async def read(self, *, reorganised: bool = False) -> ChainState:
         """Read everything in one batch.
@@ -194,19 +203,24 @@ class OnChainView:
     def _take(self, glance: Glance, *, reorganised: bool) -> None:
         if reorganised or glance.block >= self._block:
             if self._prices:
-                self._note_rivals(glance.prices)
+                for feed_id, price in glance.prices.items():
+                    self._compare(feed_id, price, glance.block)
             self._prices.update(glance.prices)
             self._block = glance.block
         self._balance = glance.balance
         self._told_fee = glance.update_fee
 
-    def _note_rivals(self, prices: Mapping[FeedId, Price | None]) -> None:
-        """What is newer on chain than was known, and is not of a push in flight, somebody else has written."""
-        for feed_id, price in prices.items():
-            known = self._prices.get(feed_id)
-            is_news = price is not None and (known is None or price.publish_time > known.publish_time)
-            if is_news and not any(carried.get(feed_id) == price for carried in self._expected.values()):
-                self._rivals.wrote(feed_id, self._clock.monotonic())
+    def _compare(self, feed_id: FeedId, price: Price | None, block: int) -> None:
+        """A read may show a price that nobody told of: somebody else's, unless we have signed a push of it."""
+        known = self._prices.get(feed_id)
+        if price is not None and (known is None or price.publish_time > known.publish_time):
+            own = price in self._signed.get(feed_id, ())
+            self._saw(feed_id, price.publish_time, block, Origin.SELF if own else Origin.OTHER)
+
+    def _saw(self, feed_id: FeedId, publish_time: int, block: int, origin: Origin) -> None:
+        self.sightings.add(StateUpdate(feed_id, publish_time, block, origin, self._clock.now()))
+        if origin is Origin.OTHER:
+            self._rivals.wrote(feed_id, self._clock.monotonic())
 
     def _take_market(self, market: FeeMarket) -> None:
         self._market, self._market_at = market, self._clock.monotonic()
@@ -243,7 +257,8 @@ class OnChainView:
         if plan is None:
             return
         for write in receipt.writes:
-            self.wrote(write, like=plan.prices.get(write.feed_id), ours=True)
+            like = plan.prices.get(write.feed_id)
+            self.wrote(write, like=like, block=receipt.block_number, origin=Origin.SELF)
         out_of_gas = not receipt.succeeded and receipt.gas_used * 50 >= plan.gas_limit * 49
         if out_of_gas or len(receipt.writes) == plan.shape.feeds:
             self.gas = self.gas.learned(plan.shape, receipt.gas_used)

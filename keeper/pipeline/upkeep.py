@@ -13,6 +13,8 @@ from keeper.ports import Clock, Emit, Glance
 
 _WHOLE_READ_EVERY_S = 7200.0
 """Nonce and fees are learned from pushes and heads: they need repair far less often than prices."""
+_ONCE_MORE_S = 1.0
+"""What is known to be wrong is read again so soon where that has failed."""
 _FEES_LAST_S = 60.0
 _FEES_LAST_LIVE_S = 900.0
 """While heads tell the base fee, only the tip may have changed."""
@@ -41,11 +43,17 @@ class Upkeep:
         self._tell = tell
         self._hurry = asyncio.Event()
         self._fees_wanted = asyncio.Event()
+        self._taken_back = False
         self.trouble = "the chain was not read yet"
         """Why the chain is not known; empty while it is."""
 
     def hurry(self) -> None:
         """How often to read has changed."""
+        self._hurry.set()
+
+    def read_anew(self) -> None:
+        """What is on chain was taken back: read now."""
+        self._taken_back = True
         self._hurry.set()
 
     async def poll_forever(self) -> Never:
@@ -57,6 +65,7 @@ class Upkeep:
                 self.trouble = ""
             except KeeperError as exc:
                 self.failed(exc)
+                await asyncio.sleep(_ONCE_MORE_S if self._taken_back else 0)
 
     @property
     def fees_are_old(self) -> bool:
@@ -77,9 +86,9 @@ class Upkeep:
                 await asyncio.sleep(_FEES_LAST_S)  # the old ones have to do
             self._fees_wanted.clear()
 
-    async def read(self) -> None:
+    async def read(self, *, reorganised: bool = False) -> None:
         """Read everything; raises KeeperError."""
-        state = await self._view.read()
+        state = await self._view.read(reorganised=reorganised)
         await self._submitter.heard_of(state.nonce)
         self._tell_read(state, state.nonce)
 
@@ -87,9 +96,10 @@ class Upkeep:
         """Read what changes by itself, everything now and then, and the contract's terms where they have changed."""
         waits_for_fees = self._governor.look_again_s is not None
         if waits_for_fees or self._view.read_since_s >= _WHOLE_READ_EVERY_S:
-            await self.read()
+            await self.read(reorganised=self._taken_back)
         else:
-            self._tell_read(await self._view.glance())
+            self._tell_read(await self._view.glance(reorganised=self._taken_back))
+        self._taken_back = False
         if self._view.terms_are_due:
             await self._view.learn_terms()
 
@@ -105,7 +115,7 @@ class Upkeep:
     async def _pause(self) -> None:
         """Until the next read is due; how far that is may change meanwhile."""
         began = self._clock.monotonic()
-        while True:
+        while not self._taken_back:
             self._hurry.clear()
             due = began + min(self._governor.look_again_s or math.inf, self._poll_interval_s)
             try:

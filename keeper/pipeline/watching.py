@@ -17,6 +17,7 @@ from keeper.domain.transaction import (
     Resumed,
     State,
     advance,
+    is_late,
     next_try_at,
 )
 from keeper.pipeline.flights import Flights
@@ -26,7 +27,10 @@ _TIMER_GRAIN_S = 0.001
 _SHORTEST_LOOK_S = 0.5
 _LONGEST_LOOK_S = 60.0
 _LIVE_LOOK_S = 10.0
-"""While new blocks are told, each of them makes a flight look; this is in case they are not."""
+"""While the chain tells what happens, a flight looks when it is mined; this, or three blocks, is the longest."""
+_LIVE_LOOK_BLOCKS = 3
+_BLOCKS_WITHOUT_WORD = 2
+"""A push that stored nothing is not told: after so many blocks it is looked for."""
 
 
 class Watcher:
@@ -42,7 +46,17 @@ class Watcher:
         self._reorganisations = 0
         self._checked: dict[int, int] = {}
         """Reorganisations before the last look at each flight, by push."""
+        self._told: set[int] = set()
+        """Pushes whose transaction the chain told to be mined."""
+        self._looked_at: dict[int, int] = {}
+        """The block at the last look for each flight, by push."""
         self._inclusion = InclusionTime()
+
+    def told(self, tx_hash: bytes) -> None:
+        """The chain told what this transaction stored: whose it is shall look."""
+        for flight in self._flights.all:
+            if any(attempt.signed.hash == tx_hash for attempt in flight.attempts):
+                self._told.add(flight.push)
 
     def stir(self) -> None:
         """Something happened on chain: every flight looks now."""
@@ -57,17 +71,37 @@ class Watcher:
     def close(self, flight: Flight) -> None:
         """It has ended."""
         self._checked.pop(flight.push, None)
+        self._looked_at.pop(flight.push, None)
+        self._told.discard(flight.push)
 
     async def wait(self, flight: Flight) -> Flight:
         """Until it is time to try again, to look, or something stirs; then look."""
         if flight.state is State.RESERVED:
             return await self._rest(flight)
         stirred = self._stirred
-        with suppress(TimeoutError):
+        try:
             async with asyncio.timeout(max(self._patience_s(flight), _TIMER_GRAIN_S)):
                 await stirred.wait()
-        told_enough = flight.receipt is not None and self._view.live and not self._is_in_doubt(flight)
-        return flight if told_enough else await self.look(flight)
+        except TimeoutError:
+            needs_look = not self._is_settled(flight)
+        else:
+            needs_look = self._has_news(flight)
+        return await self.look(flight) if needs_look else flight
+
+    def _is_settled(self, flight: Flight) -> bool:
+        """Whether its receipt stands, as far as the chain tells."""
+        return flight.receipt is not None and self._view.live and not self._is_in_doubt(flight)
+
+    def _has_news(self, flight: Flight) -> bool:
+        """Whether what stirred it is worth a request: stored prices are told, a push that stored none is not."""
+        if not self._view.live or flight.state is State.UNCERTAIN or flight.push in self._told:
+            return not self._is_settled(flight)
+        if flight.receipt is not None or flight.state is State.CANCELLING:
+            return not self._is_settled(flight)
+        if is_late(flight, self._flights.world(flight, wanted=False), self._config.rules):
+            return True
+        looked_at = self._looked_at.get(flight.push, flight.newest.since_block)
+        return self._is_in_doubt(flight) or self._view.head >= looked_at + _BLOCKS_WITHOUT_WORD
 
     async def _rest(self, flight: Flight) -> Flight:
         """Until the next try is due, or the endpoints that could not be reached answer again."""
@@ -88,7 +122,8 @@ class Watcher:
         now = self._flights.now
         waited_s = now - flight.newest.since
         if self._view.live and flight.state is not State.UNCERTAIN:
-            return _LIVE_LOOK_S if flight.receipt else min(next_try_at(flight, self._config.rules) - now, _LIVE_LOOK_S)
+            live_look_s = max(_LIVE_LOOK_S, _LIVE_LOOK_BLOCKS * self._view.block_time_s)
+            return live_look_s if flight.receipt else min(next_try_at(flight, self._config.rules) - now, live_look_s)
         if flight.receipt is not None:
             return min(max(self._view.block_time_s, waited_s / 2, _SHORTEST_LOOK_S), _LONGEST_LOOK_S)
         sent_just_now = waited_s < self._inclusion.first_look_s()
@@ -111,6 +146,7 @@ class Watcher:
         if not receipts and (widely or flight.receipt is not None):
             receipts = await self._outside.chain.search(hashes)
         self._checked[flight.push] = self._reorganisations
+        self._looked_at[flight.push] = self._view.head
         if look.block is not None:
             self._view.saw_block(look.block)
         receipt = next(iter(receipts.values()), None)
@@ -172,7 +208,7 @@ class Watcher:
         """Deep enough: final if the receipt still stands."""
         receipt = flight.receipt
         try:
-            looked = await self.inquire(flight)
+            looked = flight if self._is_settled(flight) else await self.inquire(flight)
         except KeeperError:
             return await self.wait(flight)
         if looked.receipt is None or looked.receipt is not receipt:

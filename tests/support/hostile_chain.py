@@ -5,12 +5,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from eth_hash.auto import keccak
+
 from keeper.domain.errors import Transient, Uncertain
 from keeper.domain.price import Price
 from keeper.domain.transaction import FeedWrite, SignedTransaction
 from keeper.domain.units import FeedId, Gas, Wei
 from keeper.ports import ChainListener, ChainState, Head, Look, Terms
 from tests.support.chain import GWEI, FakeChain
+from tests.support.market import FEEDS
 
 PLENTY = 10**20
 _ILL_S = 0.2
@@ -151,6 +154,26 @@ class HostileChain(FakeChain):
         super().use_nonce()
         self._tell_heads(self.block)
 
+    def rival_stores(self, **prices: Price) -> bytes:
+        """Somebody else's push is mined in a block of its own; by names as in `tests.support.market`."""
+        tx_hash = keccak(f"rival {self.block}".encode())
+        self.block += 1
+        stored = {FEEDS[int(name[1:]) - 1]: price for name, price in prices.items()}
+        self.prices.update(stored)
+        self._tell_heads(self.block)
+        if self.listener is not None:
+            self.listener.on_writes(_writes(stored), self.block, tx_hash)
+        return tx_hash
+
+    def take_back(self, tx_hash: bytes, before: Mapping[FeedId, Price]) -> None:
+        """The block of that push is gone, and what was there `before` is there again."""
+        gone = {feed_id: self.prices[feed_id] for feed_id in before}
+        self.prices.update(before)
+        self.forks += 1
+        if self.listener is not None:
+            self.listener.on_unwritten(_writes(gone), self.block, tx_hash)
+        self._tell_heads(self.block)
+
     def _tell_heads(self, *numbers: int) -> None:
         for number in numbers:
             if self.listener is not None:
@@ -193,3 +216,7 @@ class HostileChain(FakeChain):
             if mined.block > self._seen:
                 prices |= mined.overwritten
         return prices
+
+
+def _writes(stored: Mapping[FeedId, Price]) -> list[FeedWrite]:
+    return [FeedWrite(feed_id, price.publish_time, price.price, price.conf) for feed_id, price in stored.items()]

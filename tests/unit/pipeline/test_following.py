@@ -1,0 +1,152 @@
+"""A network that is told of heads and stored prices: what it asks, whose prices they are, what it does not send."""
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from keeper.domain.price import Price
+from keeper.domain.sightings import Origin
+from keeper.domain.transaction import Outcome
+from tests.support.hostile_chain import HostileChain
+from tests.support.market import FEEDS
+from tests.unit.pipeline.conftest import Bench, Start
+
+pytestmark = pytest.mark.looptime
+
+
+class LiveChain(HostileChain):
+    """Its node offers subscriptions, and a block comes every two seconds."""
+
+    def __init__(self) -> None:
+        super().__init__(subscribable=True)
+
+    async def blocks(self) -> None:
+        while True:
+            await asyncio.sleep(2)
+            self.next_block()
+
+
+async def quiet(bench: Bench) -> None:
+    """Both feeds on chain at 100,000, final, and the debounce window over."""
+    bench.publish(F1=100_000, F2=100_000)
+    await asyncio.sleep(12)
+    bench.events.clear()
+
+
+def asked_since(chain: HostileChain, before: Counter[str]) -> dict[str, int]:
+    return dict(chain.requests - before)
+
+
+def now() -> int:
+    return int(asyncio.get_running_loop().time())
+
+
+def price(bench: Bench, value: int, *, ahead_s: int = 0) -> Price:
+    (update,) = bench.market.event({"F1": value}, ahead_s=ahead_s).updates
+    return update.prices[FEEDS[0]]
+
+
+async def run_blocks(chain: LiveChain) -> asyncio.Task[None]:
+    return asyncio.create_task(chain.blocks())
+
+
+async def test_a_push_costs_two_requests_in_all(start: Start) -> None:
+    chain = LiveChain()
+    mining = await run_blocks(chain)
+    async with start(chain=chain) as bench:
+        await quiet(bench)
+        before = Counter(chain.requests)
+        bench.publish(F1=110_000)
+        await asyncio.sleep(20)
+        assert bench.outcomes() == [Outcome.CONFIRMED]
+        assert bench.network.status().in_flight == 0
+        assert asked_since(chain, before) == {"broadcast": 1, "look": 1}
+    mining.cancel()
+
+
+async def test_a_push_that_stores_nothing_is_found_all_the_same(start: Start) -> None:
+    chain = LiveChain()
+    mining = await run_blocks(chain)
+    async with start(chain=chain) as bench:
+        await quiet(bench)
+        chain.reverting = "it is out of order"
+        bench.publish(F1=110_000)
+        await asyncio.sleep(5)
+        assert bench.outcomes() == [Outcome.REVERTED]
+    mining.cancel()
+
+
+async def test_an_idle_network_asks_for_nothing_between_polls(start: Start) -> None:
+    chain = LiveChain()
+    mining = await run_blocks(chain)
+    async with start(chain=chain, poll_interval_s=300.0) as bench:
+        await quiet(bench)
+        before = Counter(chain.requests)
+        for _ in range(3600):
+            bench.publish(F1=100_000, F2=100_000)
+            await asyncio.sleep(0.01)
+        assert asked_since(chain, before) == {}
+    mining.cancel()
+
+
+async def test_knows_its_own_pushes_from_those_of_others(start: Start) -> None:
+    chain = LiveChain()
+    mining = await run_blocks(chain)
+    async with start(chain=chain) as bench:
+        await quiet(bench)
+        chain.rival_stores(F1=price(bench, 100_050, ahead_s=1))
+        await asyncio.sleep(1)
+        seen = bench.network.status().sightings
+        assert seen.counts == {Origin.SELF: 2, Origin.OTHER: 1}
+        assert seen.by_feed == {(FEEDS[0], Origin.SELF): 1, (FEEDS[1], Origin.SELF): 1, (FEEDS[0], Origin.OTHER): 1}
+        assert (seen.recent[0].feed_id, seen.recent[0].block, seen.recent[0].origin) == (
+            FEEDS[0],
+            chain.block,
+            Origin.OTHER,
+        )
+    mining.cancel()
+
+
+async def test_a_rivals_fresher_price_takes_back_a_verdict_that_waits_in_the_window(start: Start) -> None:
+    chain = LiveChain()
+    mining = await run_blocks(chain)
+    async with start(chain=chain, debounce_s=5.0) as bench:
+        await quiet(bench)
+        bench.publish(F1=110_000)
+        await asyncio.sleep(2.5)
+        assert bench.outcomes() == [Outcome.CONFIRMED]
+        sent = len(chain.sent)
+        bench.publish(F1=120_000)
+        await asyncio.sleep(0.5)
+        assert next(feed.judgement.verdict for feed in bench.network.status().feeds) == "due"
+        chain.rival_stores(F1=price(bench, 120_000))
+        await asyncio.sleep(30)
+        assert len(chain.sent) == sent
+    mining.cancel()
+
+
+async def test_a_rivals_price_that_a_reorganisation_takes_back_is_believed_no_more(start: Start) -> None:
+    chain = LiveChain()
+    mining = await run_blocks(chain)
+    async with start(chain=chain) as bench:
+        await quiet(bench)
+        before = {FEEDS[0]: chain.prices[FEEDS[0]]}
+        rival = chain.rival_stores(F1=price(bench, 110_000))
+        bench.publish(F1=110_000)
+        await asyncio.sleep(1)
+        assert len(chain.sent) == 1
+        chain.take_back(rival, before)
+        await asyncio.sleep(5)
+        assert bench.outcomes() == [Outcome.CONFIRMED]
+        assert chain.prices[FEEDS[0]].price == 110_000
+    mining.cancel()
+
+
+async def test_without_subscriptions_a_rivals_price_is_known_by_the_next_poll(start: Start) -> None:
+    async with start(poll_interval_s=60.0) as bench:
+        await quiet(bench)
+        bench.chain.prices[FEEDS[0]] = price(bench, 100_050, ahead_s=1)
+        bench.chain.block += 1
+        await asyncio.sleep(60)
+        assert bench.network.status().sightings.counts == {Origin.SELF: 2, Origin.OTHER: 1}
