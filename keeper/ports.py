@@ -222,6 +222,10 @@ class Chain(Protocol):
         """JSON-RPC requests made so far, by method."""
         ...
 
+    def calls_last_hour(self) -> Mapping[str, int]:
+        """Those of the last hour, to the minute."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Account:

@@ -15,6 +15,7 @@ from keeper.domain.events import (
     Event,
     FailingRepeatedly,
     FeeCapReached,
+    FollowModeChanged,
     ForceRequested,
     JournalFailed,
     JournalRecovered,
@@ -62,7 +63,7 @@ def level_of(event: Event) -> int:
             level = logging.DEBUG if event.origin == "timer" else logging.INFO
         case PushPlanned():
             level = logging.INFO if event.dry_run else logging.DEBUG
-        case SourceConnected() | SourcePolling(active=False) | SourceStoodDown():
+        case SourceConnected() | SourcePolling(active=False) | SourceStoodDown() | FollowModeChanged():
             level = logging.INFO
         case (
             SourceLost()
@@ -92,7 +93,14 @@ def line_of(event: Event, names: FeedNames, reasons: Mapping[FeedId, Reason]) ->
     match event:
         case SourceConnected() | SourceLost() | SourcePolling() | SourceProblem() | SourceStoodDown():
             return _source_line(event)
-        case ChainRead() | ChainReadFailed() | ForceRequested() | NothingToPush() | FailingRepeatedly():
+        case (
+            ChainRead()
+            | ChainReadFailed()
+            | FollowModeChanged()
+            | ForceRequested()
+            | NothingToPush()
+            | FailingRepeatedly()
+        ):
             return _network_line(event)
         case PushPlanned() | PushSent() | PushRetried() | PushOrphaned() | PushFinal() | FeeCapReached():
             return _step_line(event, names)
@@ -127,7 +135,7 @@ def _source_line(event: SourceConnected | SourceLost | SourcePolling | SourcePro
 
 
 def _network_line(
-    event: ChainRead | ChainReadFailed | ForceRequested | NothingToPush | FailingRepeatedly,
+    event: ChainRead | ChainReadFailed | FollowModeChanged | ForceRequested | NothingToPush | FailingRepeatedly,
 ) -> Line:
     network = {"network": event.network}
     match event:
@@ -139,6 +147,8 @@ def _network_line(
         case ChainReadFailed(error=error):
             text = f"{event.network} cannot be read, its last known state stays in force: {error}"
             return Line("chain_read_failed", text, network | {"error": error})
+        case FollowModeChanged(mode=mode):
+            return Line("follow_mode", f"{event.network} is followed: {mode}", network | {"mode": mode})
         case ForceRequested(origin=origin, feeds=feeds):
             text = f"{event.network}: update of {feeds} feeds asked for by {origin}"
             return Line("force_requested", text, network | {"origin": origin, "feeds": feeds})

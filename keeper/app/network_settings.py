@@ -15,9 +15,11 @@ from keeper.app.money import Coins, FeeStrategy, FixedFee, Gwei, GweiOrZero, Hea
 from keeper.app.presets import Preset
 from keeper.app.price_config import read_price_config
 from keeper.app.values import (
+    Address,
     ChainId,
     Count,
     CountAtLeastOne,
+    Flag,
     Milliseconds,
     MillisecondsOrNever,
     MillisecondsOrZero,
@@ -29,6 +31,7 @@ from keeper.app.values import (
     Seconds,
     one_of,
 )
+from keeper.evm.multicall import MULTICALL3
 from keeper.pipeline.debounce import DebounceMode
 from keeper.pipeline.rivals import IfNecessary
 
@@ -111,7 +114,13 @@ class NetworkSettings(Common):
     )
 
     monitoring_interval_ms: Milliseconds = setting(
-        "How often prices, balance and fees on chain are read anew.", "300000"
+        "How often prices, balance and update fee on chain are read anew; without a WebSocket more often while others"
+        " push too.",
+        "300000",
+    )
+    state_polling_enabled: Flag = setting("`true` follows the chain by polls alone, whatever the nodes offer.", "false")
+    multicall_address: Address = setting(
+        "Where Multicall3 is on that chain. Where there is none, reads are JSON-RPC batches.", MULTICALL3
     )
     retry_attempts: Count = setting("How often a push that no node takes is tried again.", "3")
     retry_delay_ms: Milliseconds = setting("The time before the first retry; it doubles with each.", "5000")

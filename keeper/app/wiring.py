@@ -19,7 +19,6 @@ from keeper.domain.events import Event
 from keeper.domain.status import newest_event
 from keeper.domain.transaction import Rules
 from keeper.evm.chain import EvmChain
-from keeper.evm.multicall import MULTICALL3
 from keeper.evm.rpc import RpcPool, transport
 from keeper.hermes.config import HermesConfig, Timing
 from keeper.hermes.several import HermesSources
@@ -126,7 +125,7 @@ def _chain(network: NetworkSettings, pool: RpcPool, *, admit: Callable[[int], No
         tip_percentile=network.tip_percentile,
         everywhere=network.broadcast is Broadcast.ALL,
         admit=admit,
-        multicall=MULTICALL3,
+        multicall=network.multicall_address,
     )
 
 
@@ -186,6 +185,7 @@ def _network_config(settings: NetworkSettings, *, dry_run: bool) -> NetworkConfi
         debounce_mode=settings.debounce_mode,
         force_interval_s=(settings.force_update_interval_ms or 0) / _MS,
         poll_interval_s=settings.monitoring_interval_ms / _MS,
+        polls_only=settings.state_polling_enabled,
         max_in_flight=settings.max_in_flight,
         if_necessary=settings.if_necessary,
         dry_run=dry_run,

@@ -68,6 +68,14 @@ class ChainReadFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class FollowModeChanged:
+    """From now on the chain tells what happens by itself, or no longer does."""
+
+    network: str
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
 class ForceRequested:
     """Feeds are to be updated whatever their thresholds say."""
 
@@ -247,6 +255,7 @@ Event: TypeAlias = (
     | SourceStoodDown
     | ChainRead
     | ChainReadFailed
+    | FollowModeChanged
     | ForceRequested
     | NothingToPush
     | PushPlanned

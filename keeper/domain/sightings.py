@@ -39,7 +39,7 @@ class Sightings:
         self.events = 0
         """Transactions that stored prices, told by subscription."""
         self.taken_back = 0
-        """Of them, those that a reorganisation undid."""
+        """Of what was on chain, told or read: what a reorganisation undid."""
         self._recent: deque[StateUpdate] = deque(maxlen=_REMEMBERED)
         self._rival_at: float | None = None
 
@@ -55,6 +55,11 @@ class Sightings:
         self._recent.append(update)
         if update.origin is Origin.OTHER:
             self._rival_at = update.at
+
+    @property
+    def surprises(self) -> int:
+        """What others did, and what was taken back, so far."""
+        return self.counts[Origin.OTHER] + self.taken_back
 
     def rival_since(self, at: float) -> bool:
         """Whether somebody else stored a price since then."""

@@ -142,6 +142,21 @@ class SpendStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Following:
+    """How the keeper knows what is on chain."""
+
+    mode: str = "polling"
+    live: bool = False
+    """Whether the chain tells it by itself."""
+    interval_s: float = 0.0
+    """How often it is read all the same."""
+    sightings: Sightings = field(default_factory=Sightings)
+    """Who stored which price, as far as it was seen."""
+    calls_last_hour: Mapping[str, int] = field(default_factory=dict)
+    """JSON-RPC requests by method."""
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkStatus:
     """One network."""
 
@@ -174,8 +189,7 @@ class NetworkStatus:
     """Transactions that outbid an earlier one with the same nonce."""
     spending: SpendStatus = SpendStatus()
     in_policy: InPolicy = ALL_UNKNOWN
-    sightings: Sightings = field(default_factory=Sightings)
-    """Who stored which price, as far as it was seen."""
+    following: Following = field(default_factory=Following)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,11 +26,13 @@ class AccountedTransport:
             _raise_if_throttled(responses)
         except Transient as exc:
             outcomes = [_outcome(exc)] * len(calls)
-            self._ledger.record(self._transport.name, calls, outcomes, self._clock.monotonic() - started)
+            now = self._clock.monotonic()
+            self._ledger.record(self._transport.name, calls, outcomes, now - started, now=now)
             raise
-        took_s = self._clock.monotonic() - started
+        now = self._clock.monotonic()
+        took_s = now - started
         outcomes = [Outcome.ERROR if response.error else Outcome.OK for response in responses]
-        self._ledger.record(self._transport.name, calls, outcomes, took_s)
+        self._ledger.record(self._transport.name, calls, outcomes, took_s, now=now)
         return responses, took_s
 
 

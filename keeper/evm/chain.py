@@ -199,6 +199,10 @@ class EvmChain:
         """JSON-RPC requests made so far, by method."""
         return self._pool.calls()
 
+    def calls_last_hour(self) -> Mapping[str, int]:
+        """Those of the last hour, to the minute."""
+        return self._pool.calls_last_hour()
+
     def _to_contract(self, calldata: bytes) -> dict[str, str]:
         return {"from": self._account, "to": self._contract, "data": to_hex(calldata)}
 

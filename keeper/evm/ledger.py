@@ -1,13 +1,16 @@
 """Every JSON-RPC request is accounted for: how many, how they ended, how long they took."""
 
 from bisect import bisect_left
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
 from keeper.domain.status import REQUEST_BUCKETS_S, RequestTimes
 from keeper.evm.wire import Call
+
+_MINUTE_S = 60
+_MINUTES = 60
 
 
 class Outcome(StrEnum):
@@ -38,11 +41,16 @@ class Ledger:
         self._requests: Counter[Account] = Counter()
         self._messages: defaultdict[tuple[str, Outcome], _Times] = defaultdict(_Times)
         self._notifications: Counter[str] = Counter()
+        self._minutes: deque[tuple[int, Counter[str]]] = deque(maxlen=_MINUTES)
 
-    def record(self, endpoint: str, calls: Sequence[Call], outcomes: Sequence[Outcome], took_s: float) -> None:
-        """One message with calls: how each of them ended, and how long the endpoint took to answer."""
+    def record(
+        self, endpoint: str, calls: Sequence[Call], outcomes: Sequence[Outcome], took_s: float, *, now: float
+    ) -> None:
+        """One message with calls: how each of them ended, and how long the endpoint took to answer, by `now`."""
+        minute = self._minute(now)
         for call, outcome in zip(calls, outcomes, strict=True):
             self._requests[Account(call.method, endpoint, outcome)] += 1
+            minute[call.method] += 1
         whole = Outcome.OK if Outcome.OK in outcomes else outcomes[0]
         self._messages[endpoint, whole].add(took_s)
 
@@ -60,6 +68,20 @@ class Ledger:
         for account, count in self._requests.items():
             calls[account.method] += count
         return dict(calls)
+
+    def last_hour(self, now: float) -> dict[str, int]:
+        """The same for the last hour before `now`, to the minute."""
+        calls: Counter[str] = Counter()
+        for number, minute in self._minutes:
+            if number > int(now // _MINUTE_S) - _MINUTES:
+                calls += minute
+        return dict(calls)
+
+    def _minute(self, now: float) -> Counter[str]:
+        number = int(now // _MINUTE_S)
+        if not self._minutes or self._minutes[-1][0] != number:
+            self._minutes.append((number, Counter()))
+        return self._minutes[-1][1]
 
     def times(self, endpoint: str) -> dict[str, RequestTimes]:
         """How long the endpoint took, by outcome, with those that never occurred; a batch counts once."""

@@ -143,6 +143,10 @@ class RpcPool:
         """Requests so far, by method."""
         return self.ledger.by_method()
 
+    def calls_last_hour(self) -> Mapping[str, int]:
+        """Those of the last hour, to the minute."""
+        return self.ledger.last_hour(self.roster.clock.monotonic())
+
     async def _opinion(self, waiting: deque[Endpoint], call: Call) -> object:
         try:
             answer = await self._first_answer(waiting, [call], READ_TIMEOUT_S)

@@ -41,6 +41,8 @@ class NetworkConfig:
     force_interval_s: float
     """0 is never."""
     poll_interval_s: float
+    polls_only: bool
+    """Whether subscriptions are not made use of."""
     max_in_flight: int
     dry_run: bool
     if_necessary: IfNecessary = IfNecessary.AUTO

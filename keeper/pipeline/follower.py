@@ -29,7 +29,7 @@ class Follower:
         self._view.live = live
         if live:
             self._submitter.reorganised()
-        self._upkeep.hurry()
+        self._upkeep.tell_mode()
         self._stirred()
 
     def on_head(self, head: Head) -> None:

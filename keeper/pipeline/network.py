@@ -22,6 +22,7 @@ from keeper.domain.events import (
     PushPlanned,
 )
 from keeper.domain.plan import Plan
+from keeper.domain.polling import PollPace
 from keeper.domain.status import MAX_CONSECUTIVE_FAILURES, NetworkStatus
 from keeper.domain.transaction import Flight, Outcome
 from keeper.domain.units import FeedId
@@ -89,7 +90,7 @@ class Network:
         )
         self._upkeep = Upkeep(
             network=self.name,
-            poll_interval_s=config.poll_interval_s,
+            pace=PollPace.between(config.policies.values(), config.poll_interval_s),
             view=self._view,
             submitter=self._submitter,
             governor=self._governor,
@@ -110,6 +111,7 @@ class Network:
             submitter=self._submitter,
             ledger=self._ledger,
             governor=self._governor,
+            upkeep=self._upkeep,
             freshness=self._freshness,
             feeds=FeedReport(
                 aliases=config.aliases,
@@ -179,7 +181,7 @@ class Network:
                     tasks.create_task(self._upkeep.poll_forever(), name=f"poll {self.name}"),
                     tasks.create_task(self._upkeep.ask_fees_forever(), name=f"fees {self.name}"),
                     tasks.create_task(self._resume_forever(), name=f"resume {self.name}"),
-                    tasks.create_task(self._outside.chain.follow(self._follower), name=f"follow {self.name}"),
+                    tasks.create_task(self._follow(), name=f"follow {self.name}"),
                 ]
                 if self._config.force_interval_s:
                     beside.append(tasks.create_task(self._force_forever(), name=f"force timer {self.name}"))
@@ -334,6 +336,12 @@ class Network:
 
     # Beside the flow
 
+    async def _follow(self) -> None:
+        """By subscription, where that is offered and wanted; the polls go on in any case."""
+        if not self._config.polls_only:
+            await self._outside.chain.follow(self._follower)
+        self._upkeep.tell_mode()
+
     async def _resume_forever(self) -> Never:
         """A push that no endpoint took is made up for as soon as one answers again, not when its backoff is over."""
         while True:
@@ -366,4 +374,4 @@ class Network:
 
     def status(self) -> NetworkStatus:
         """Everything about this network as of now."""
-        return self._report.status(ready=self._ready, trouble=self._upkeep.trouble)
+        return self._report.status(ready=self._ready)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from eth_utils.address import to_checksum_address
 
-from keeper.domain.status import NetworkStatus
+from keeper.domain.status import Following, NetworkStatus
 from keeper.domain.transaction import Outcome
 from keeper.pipeline.config import NetworkConfig
 from keeper.pipeline.feed_report import FeedReport
@@ -13,6 +13,7 @@ from keeper.pipeline.governor import Governor
 from keeper.pipeline.ledger import Ledger
 from keeper.pipeline.submitter import Submitter
 from keeper.pipeline.tracker import OnChainView
+from keeper.pipeline.upkeep import Upkeep
 from keeper.ports import Outside
 
 
@@ -26,10 +27,11 @@ class NetworkReport:
     submitter: Submitter
     ledger: Ledger
     governor: Governor
+    upkeep: Upkeep
     freshness: Freshness
     feeds: FeedReport
 
-    def status(self, *, ready: bool, trouble: str) -> NetworkStatus:
+    def status(self, *, ready: bool) -> NetworkStatus:
         """As of now."""
         view, ledger = self.view, self.ledger
         return NetworkStatus(
@@ -39,7 +41,7 @@ class NetworkReport:
             account=self.outside.signer.address,
             dry_run=self.config.dry_run,
             ready=ready,
-            detail=trouble or ledger.last_failure,
+            detail=self.upkeep.trouble or ledger.last_failure,
             block=view.block,
             balance=view.balance,
             nonce=self.submitter.next_nonce,
@@ -53,7 +55,13 @@ class NetworkReport:
             rpc_calls=dict(self.outside.chain.calls()),
             feeds=self.feeds,
             replacements=ledger.replacements,
-            sightings=view.sightings,
+            following=Following(
+                mode=self.upkeep.mode,
+                live=view.live,
+                interval_s=self.upkeep.interval_s,
+                sightings=view.sightings,
+                calls_last_hour=dict(self.outside.chain.calls_last_hour()),
+            ),
             in_policy=self.freshness.in_policy(),
             spending=self.governor.status(self.outside.clock.now()),
         )

@@ -213,7 +213,9 @@ class OnChainView:
     def _compare(self, feed_id: FeedId, price: Price | None, block: int) -> None:
         """A read may show a price that nobody told of: somebody else's, unless we have signed a push of it."""
         known = self._prices.get(feed_id)
-        if price is not None and (known is None or price.publish_time > known.publish_time):
+        if known is not None and (price is None or price.publish_time < known.publish_time):
+            self.sightings.taken_back += 1
+        elif price is not None and (known is None or price.publish_time > known.publish_time):
             own = price in self._signed.get(feed_id, ())
             self._saw(feed_id, price.publish_time, block, Origin.SELF if own else Origin.OTHER)
 

@@ -5,12 +5,14 @@ import math
 from typing import Never
 
 from keeper.domain.errors import KeeperError
-from keeper.domain.events import ChainRead, ChainReadFailed
+from keeper.domain.events import ChainRead, ChainReadFailed, FollowModeChanged
+from keeper.domain.polling import PollPace
 from keeper.pipeline.governor import Governor
 from keeper.pipeline.submitter import Submitter
 from keeper.pipeline.tracker import OnChainView
 from keeper.ports import Clock, Emit, Glance
 
+_MS = 1000
 _WHOLE_READ_EVERY_S = 7200.0
 """Nonce and fees are learned from pushes and heads: they need repair far less often than prices."""
 _ONCE_MORE_S = 1.0
@@ -27,7 +29,7 @@ class Upkeep:
         self,
         *,
         network: str,
-        poll_interval_s: float,
+        pace: PollPace,
         view: OnChainView,
         submitter: Submitter,
         governor: Governor,
@@ -35,7 +37,8 @@ class Upkeep:
         tell: Emit,
     ) -> None:
         self._network = network
-        self._poll_interval_s = poll_interval_s
+        self._pace = pace
+        self._told_mode = ""
         self._view = view
         self._submitter = submitter
         self._governor = governor
@@ -46,6 +49,25 @@ class Upkeep:
         self._taken_back = False
         self.trouble = "the chain was not read yet"
         """Why the chain is not known; empty while it is."""
+
+    @property
+    def interval_s(self) -> float:
+        """How often the chain is read now."""
+        pause_s = self._pace.longest_s if self._view.live else self._pace.pause_s
+        return min(self._governor.look_again_s or math.inf, pause_s)
+
+    @property
+    def mode(self) -> str:
+        """How the chain is followed."""
+        fallback_ms = round(self._pace.longest_s * _MS)
+        return f"event-driven + {fallback_ms}ms fallback" if self._view.live else "polling"
+
+    def tell_mode(self) -> None:
+        """The mode may have changed."""
+        if self.mode != self._told_mode:
+            self._told_mode = self.mode
+            self._tell(FollowModeChanged(self._network, self.mode))
+        self.hurry()
 
     def hurry(self) -> None:
         """How often to read has changed."""
@@ -60,9 +82,11 @@ class Upkeep:
         """Read now and then; trouble is told and passes."""
         while True:
             await self._pause()
+            surprises = self._view.sightings.surprises
             try:
                 await self._repair()
                 self.trouble = ""
+                self._pace = self._pace.after(surprised=self._view.sightings.surprises > surprises)
             except KeeperError as exc:
                 self.failed(exc)
                 await asyncio.sleep(_ONCE_MORE_S if self._taken_back else 0)
@@ -117,9 +141,8 @@ class Upkeep:
         began = self._clock.monotonic()
         while not self._taken_back:
             self._hurry.clear()
-            due = began + min(self._governor.look_again_s or math.inf, self._poll_interval_s)
             try:
-                async with asyncio.timeout(due - self._clock.monotonic()):
+                async with asyncio.timeout(began + self.interval_s - self._clock.monotonic()):
                     await self._hurry.wait()
             except TimeoutError:
                 return

@@ -1,4 +1,4 @@
-"""The HTTP server: /health, /status, /supported and /metrics."""
+"""The HTTP server: /health, /status, /supported, /monitoring/status and /metrics."""
 
 import errno
 import os
@@ -14,6 +14,7 @@ from keeper.server.event_metrics import EventMetrics
 from keeper.server.exposition import CONTENT_TYPE
 from keeper.server.health import Level, health, readiness
 from keeper.server.metrics import metrics_text
+from keeper.server.monitoring import monitoring
 from keeper.server.status import status_view
 from keeper.server.supported import supported_view
 
@@ -43,6 +44,7 @@ class Server:
         app.router.add_get("/health/ready", self._ready)
         app.router.add_get("/status", self._status)
         app.router.add_get("/supported", self._supported)
+        app.router.add_get("/monitoring/status", self._monitoring)
         app.router.add_get("/metrics", self._metrics)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_STOP_TIMEOUT_S)
         await runner.setup()
@@ -90,6 +92,9 @@ class Server:
 
     async def _supported(self, _request: web.Request) -> web.Response:
         return json_response(supported_view(self._observed.status()))
+
+    async def _monitoring(self, _request: web.Request) -> web.Response:
+        return json_response(monitoring(self._observed.status()))
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         text = await metrics_text(self._observed.status(), self._counted)

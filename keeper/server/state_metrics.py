@@ -7,10 +7,12 @@ from typing import Generic, TypeVar
 
 from keeper.domain.budget import SpendLimit, SpendMode
 from keeper.domain.price import Price, usable
+from keeper.domain.sightings import Origin
 from keeper.domain.status import FeedStatus, KeeperStatus, NetworkStatus, SourceState, SourceStatus
 from keeper.domain.transaction import Outcome
 from keeper.domain.units import MILLION
 from keeper.server.exposition import Family, Kind, Sample, labels
+from keeper.server.monitoring import PLAIN_POLLS_PER_HOUR
 from keeper.server.pacing import paced
 
 T = TypeVar("T")
@@ -106,6 +108,36 @@ NETWORK_MEASURES: tuple[Measure[NetworkStatus], ...] = (
         "Whether pushes are only decided (1) or sent (0).",
         lambda network, _: int(network.dry_run),
     ),
+    Measure(
+        "keeper_event_driven",
+        "gauge",
+        "Whether the chain tells what happens by itself (1) or is polled (0).",
+        lambda network, _: int(network.following.live),
+    ),
+    Measure(
+        "keeper_chain_heads_total",
+        "counter",
+        "Blocks that were told.",
+        lambda network, _: network.following.sightings.heads,
+    ),
+    Measure(
+        "keeper_chain_taken_back_total",
+        "counter",
+        "Writes and prices that a reorganisation took back.",
+        lambda network, _: network.following.sightings.taken_back,
+    ),
+    Measure(
+        "keeper_rpc_requests_last_hour",
+        "gauge",
+        "JSON-RPC requests of the last hour.",
+        lambda network, _: sum(network.following.calls_last_hour.values()),
+    ),
+    Measure(
+        "keeper_rpc_plain_polling_per_hour",
+        "gauge",
+        "JSON-RPC requests that asking for each feed every 5 seconds would take.",
+        lambda network, _: PLAIN_POLLS_PER_HOUR * len(network.feeds),
+    ),
     Measure("keeper_block_number", "gauge", "The block of the last read.", lambda network, _: network.block),
     Measure("keeper_balance_wei", "gauge", "Balance of the account.", lambda network, _: network.balance),
     Measure("keeper_nonce", "gauge", "The next nonce to be used.", lambda network, _: network.nonce),
@@ -188,6 +220,13 @@ NETWORK_BREAKDOWNS: tuple[Breakdown[NetworkStatus], ...] = (
         "1 for the limit that keeps a network from spending freely, 0 for all others.",
         "limit",
         lambda network: {limit.value: int(limit is network.spending.allowance.limit) for limit in SpendLimit},
+    ),
+    Breakdown(
+        "keeper_chain_updates_total",
+        "counter",
+        "Prices that were seen to be new on chain, by whose transaction stored them.",
+        "by",
+        lambda network: {origin.value: network.following.sightings.counts[origin] for origin in Origin},
     ),
     Breakdown(
         "keeper_rpc_requests_total",

@@ -64,6 +64,7 @@ async def _network(network: NetworkStatus, now: float) -> NetworkView:
         dry_run=network.dry_run,
         ready=network.ready,
         detail=network.detail,
+        following=network.following.mode,
         block=network.block,
         balance=_optional_amount(network.balance),
         nonce=network.nonce,

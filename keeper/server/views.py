@@ -116,6 +116,8 @@ class NetworkView(msgspec.Struct, frozen=True):
     dry_run: bool
     ready: bool
     detail: str
+    following: str
+    """How the keeper knows what is on chain."""
     block: int | None
     balance: Amount | None
     nonce: int | None

@@ -99,7 +99,7 @@ async def test_answers_many_clients_with_many_feeds(client: aiohttp.ClientSessio
 
 
 async def test_names_its_routes_where_there_is_nothing(client: aiohttp.ClientSession) -> None:
-    routes = ["/health", "/health/live", "/health/ready", "/metrics", "/status"]
+    routes = ["/health", "/health/live", "/health/ready", "/metrics", "/monitoring/status", "/status", "/supported"]
     assert await answer(client, "/nothing") == (404, {"error": "there is nothing here", "routes": routes})
 
 

@@ -189,6 +189,9 @@ class FakeChain:
     def calls(self) -> Mapping[str, int]:
         return self.requests
 
+    def calls_last_hour(self) -> Mapping[str, int]:
+        return self.requests
+
     def mine(self) -> None:
         """The next block holds every pending transaction that follows the account's nonce and pays the base fee."""
         self.block += 1

@@ -48,6 +48,7 @@ CONFIG = NetworkConfig(
     debounce_mode=DebounceMode.LEADING,
     force_interval_s=10_000.0,
     poll_interval_s=10_000.0,
+    polls_only=False,
     max_in_flight=1,
     dry_run=False,
 )

@@ -5,6 +5,8 @@ from collections import Counter
 
 import pytest
 
+from keeper.domain.events import FollowModeChanged
+from keeper.domain.policy import Early, FeedPolicy, Staleness
 from keeper.domain.price import Price
 from keeper.domain.sightings import Origin
 from keeper.domain.transaction import Outcome
@@ -25,6 +27,15 @@ class LiveChain(HostileChain):
         while True:
             await asyncio.sleep(2)
             self.next_block()
+
+
+PATIENT = FeedPolicy(rules=(Staleness(200),), early=Early.NEVER, max_source_age_s=60)
+
+
+async def quiet_kept(bench: Bench) -> None:
+    """The same, and what was told of it."""
+    bench.publish(F1=100_000, F2=100_000)
+    await asyncio.sleep(12)
 
 
 async def quiet(bench: Bench) -> None:
@@ -97,7 +108,7 @@ async def test_knows_its_own_pushes_from_those_of_others(start: Start) -> None:
         await quiet(bench)
         chain.rival_stores(F1=price(bench, 100_050, ahead_s=1))
         await asyncio.sleep(1)
-        seen = bench.network.status().sightings
+        seen = bench.network.status().following.sightings
         assert seen.counts == {Origin.SELF: 2, Origin.OTHER: 1}
         assert seen.by_feed == {(FEEDS[0], Origin.SELF): 1, (FEEDS[1], Origin.SELF): 1, (FEEDS[0], Origin.OTHER): 1}
         assert (seen.recent[0].feed_id, seen.recent[0].block, seen.recent[0].origin) == (
@@ -149,4 +160,37 @@ async def test_without_subscriptions_a_rivals_price_is_known_by_the_next_poll(st
         bench.chain.prices[FEEDS[0]] = price(bench, 100_050, ahead_s=1)
         bench.chain.block += 1
         await asyncio.sleep(60)
-        assert bench.network.status().sightings.counts == {Origin.SELF: 2, Origin.OTHER: 1}
+        assert bench.network.status().following.sightings.counts == {Origin.SELF: 2, Origin.OTHER: 1}
+
+
+async def test_tells_how_it_follows_the_chain(start: Start) -> None:
+    chain = LiveChain()
+    mining = await run_blocks(chain)
+    async with start(chain=chain, poll_interval_s=300.0) as bench:
+        await quiet_kept(bench)
+        assert [told.mode for told in bench.told(FollowModeChanged)] == ["event-driven + 300000ms fallback"]
+        assert bench.network.status().following.interval_s == 300.0
+    mining.cancel()
+
+
+async def test_the_emergency_switch_leaves_subscriptions_alone(start: Start) -> None:
+    chain = LiveChain()
+    mining = await run_blocks(chain)
+    async with start(chain=chain, polls_only=True) as bench:
+        await quiet_kept(bench)
+        assert chain.listener is None
+        assert [told.mode for told in bench.told(FollowModeChanged)] == ["polling"]
+        assert bench.outcomes() == [Outcome.CONFIRMED]
+    mining.cancel()
+
+
+async def test_polls_often_while_others_push_too(start: Start) -> None:
+    async with start(poll_interval_s=400.0, debounce_s=0.0, policies=dict.fromkeys(FEEDS[:2], PATIENT)) as bench:
+        await quiet(bench)
+        before = bench.chain.requests["glance"]
+        await asyncio.sleep(4_000)
+        assert bench.chain.requests["glance"] == before + 10
+        bench.chain.prices[FEEDS[0]] = price(bench, 100_050)
+        bench.chain.block += 1
+        await asyncio.sleep(600)
+        assert bench.chain.requests["glance"] >= before + 13

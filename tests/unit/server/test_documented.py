@@ -14,7 +14,7 @@ from keeper.domain.policy import Reason
 from keeper.domain.status import EndpointState, SourceState
 from keeper.domain.transaction import Outcome
 from keeper.domain.units import Gas, Wei
-from keeper.server import views
+from keeper.server import monitoring, views
 from keeper.server.event_metrics import EventMetrics
 from keeper.server.metrics import metrics_text
 from tests.support.status import BTC, KEEPER
@@ -84,6 +84,9 @@ async def test_lists_every_metric_with_its_type_and_labels() -> None:
         views.NetworkView,
         views.SourceView,
         views.StatusView,
+        monitoring.MonitoringView,
+        monitoring.StateUpdateView,
+        monitoring.RpcView,
     ],
 )
 def test_names_every_key_of_the_status(shape: type[msgspec.Struct]) -> None:

@@ -61,6 +61,7 @@ async def test_tells_of_each_network() -> None:
         "dry_run": False,
         "ready": True,
         "detail": "",
+        "following": "polling",
         "block": 77,
         "balance": {"wei": "1500000000000000000", "native": "1.5"},
         "nonce": 12,
