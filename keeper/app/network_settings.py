@@ -127,8 +127,10 @@ class NetworkSettings(Common):
     resend_after_ms: Milliseconds = setting(
         "A transaction of which nothing is seen for so long is sent once more, as it is.", "15000"
     )
-    replace_after_blocks: CountAtLeastOne = setting(
-        "A transaction that is not mined after so many blocks is replaced, with fresher prices and higher fees.", "2"
+    replace_after_blocks: Count = setting(
+        "A transaction that is not mined after so many blocks is replaced, with fresher prices and higher fees; 0 is "
+        "never, for chains that serve first come, first.",
+        "2",
     )
     confirmations: Count = setting("A transaction so many blocks deep is final.", "2")
     max_in_flight: CountAtLeastOne = setting("So many transactions may wait to be mined at a time.", "1")
@@ -173,9 +175,9 @@ class NetworkSettings(Common):
 
     @property
     def outbids(self) -> bool:
-        """Whether a higher fee gets a transaction in earlier, as far as is known of the chain."""
+        """Whether a higher fee gets a transaction in earlier, by the operator's word or what is known of the chain."""
         known = CHAINS.get(self.chain_id or 0)
-        return known is None or known.outbids
+        return self.replace_after_blocks > 0 and (known is None or known.outbids)
 
     @property
     def feeds(self) -> tuple[Feed, ...]:

@@ -39,6 +39,8 @@ from keeper.server.event_metrics import EventMetrics
 log = logging.getLogger(__name__)
 
 _MS = 1000
+_NEVER = 2**63
+"""So many blocks nobody waits for."""
 _RESEND_DOUBTFUL_S = 1.0
 """An attempt of which no node said a word is handed over again after so long."""
 
@@ -169,7 +171,7 @@ def _network_config(settings: NetworkSettings, *, dry_run: bool) -> NetworkConfi
             contract=bytes.fromhex(settings.contract_address[2:]),
             rules=Rules(
                 retries=settings.retry_attempts,
-                replace_after_blocks=settings.replace_after_blocks,
+                replace_after_blocks=settings.replace_after_blocks or _NEVER,
                 resend_doubtful_s=_RESEND_DOUBTFUL_S,
                 resend_held_s=settings.resend_after_ms / _MS,
                 confirmations=settings.confirmations,

@@ -168,6 +168,8 @@ class Flight:
     """Why the last try did not get anywhere."""
     hopeless: bool = False
     """It would be the same the next time."""
+    too_cheap: bool = False
+    """Handed over once more, what is out was refused for its fee."""
 
     @property
     def state(self) -> State:
@@ -256,6 +258,8 @@ class Stumbled:
     repeats: bool = False
     """As in Taken."""
     hopeless: bool = False
+    too_cheap: bool = False
+    """It was refused for its fee."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +304,8 @@ def advance(flight: Flight, fact: Fact, now: float) -> Flight:
         case Signed(attempt):
             return replace(flight, attempts=(*flight.attempts, attempt))
         case Taken():
-            return _change(flight, fact.tx_hash, lambda attempt: _sent(attempt, Fate.HELD, fact, now))
+            changed = _change(flight, fact.tx_hash, lambda attempt: _sent(attempt, Fate.HELD, fact, now))
+            return replace(changed, too_cheap=False)
         case Unanswered():
             return _change(flight, fact.tx_hash, lambda attempt: _sent(attempt, Fate.DOUBTFUL, fact, now))
         case Stumbled():
@@ -311,6 +316,7 @@ def advance(flight: Flight, fact: Fact, now: float) -> Flight:
                 resume_at=fact.resume_at,
                 problem=fact.problem,
                 hopeless=fact.hopeless,
+                too_cheap=fact.too_cheap,
             )
         case Resumed():
             return replace(flight, resume_at=now)
@@ -368,7 +374,9 @@ class World:
     blocking: bool
     """Whether transactions with later nonces wait for this one."""
     outbids: bool
-    """Whether new prices may replace an attempt that is out; not where the sequencer serves first come, first."""
+    """Whether new prices may replace an attempt that is late."""
+    first_come: bool = False
+    """Whether they may not because the sequencer serves first come, first: then only what is refused for its fee."""
 
 
 class Action(StrEnum):
@@ -421,10 +429,10 @@ def _decide_unsent(flight: Flight, world: World, rules: Rules) -> Action:
 
 
 def _decide_out(flight: Flight, world: World, rules: Rules) -> Action:
-    """A node holds an attempt or may: when it is late outbid it, with fresher prices if some feed is due."""
+    """A node holds an attempt or may: when it is in need of it outbid it, with fresher prices if some feed is due."""
     if world.now < flight.resume_at:
         return Action.WAIT
-    if is_late(flight, world, rules) and world.outbids:
+    if (is_late(flight, world, rules) and world.outbids) or (flight.too_cheap and world.first_come):
         if world.wanted and flight.state is not State.CANCELLING:
             return Action.SIGN
         if world.blocking or flight.state is State.CANCELLING:

@@ -119,6 +119,7 @@ class Flights:
             wanted=wanted,
             blocking=any(other.nonce > flight.nonce for other in self.under_way),
             outbids=self.config.outbids and flight.push not in self._aside,
+            first_come=not self.config.outbids and flight.push not in self._aside,
         )
 
     def is_on_time(self, flight: Flight) -> bool:
@@ -188,6 +189,7 @@ class Flights:
         fate: Fate = Fate.UNSENT,
         at_once: bool = False,
         hopeless: bool = False,
+        too_cheap: bool = False,
     ) -> Flight:
         """A try did not get anywhere: note why, and when the next one may follow."""
         hurry = at_once and flight.retries <= self.config.rules.retries
@@ -201,6 +203,7 @@ class Flights:
             block=self.view.head,
             repeats=self.is_on_time(flight),
             hopeless=hopeless,
+            too_cheap=too_cheap,
         )
         self.outside.emit(
             PushRetried(

@@ -123,6 +123,9 @@ class Sender:
                     return await self._repair.outbid(flight, attempt, text)
                 case Refusal.UNDERPRICED:
                     await self._view.read()
+                    return await self._flights.stumble(
+                        flight, text, attempt, fate=Fate.REFUSED, at_once=True, too_cheap=True
+                    )
                 case Refusal.GAS_LIMIT | Refusal.WOULD_REVERT:
                     terms = await self._view.learn_terms()
                     if terms.refusal:

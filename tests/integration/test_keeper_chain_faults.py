@@ -12,6 +12,7 @@ from keeper.lab.anvil import DEV_ADDRESS, Anvil
 from tests.support.fault_world import PATIENCE_S, FaultWorld, Record, fault_world
 from tests.support.keeper_process import RunningKeeper
 from tests.support.node import Node
+from tests.support.rival import rival as send_as_rival
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -51,16 +52,7 @@ async def blocks_coming(world: FaultWorld, *, base_fee: int | None = None) -> As
 
 async def rival(world: FaultWorld, nonce: int, *, fee: int = 5 * GWEI) -> str:
     """Somebody else sends a transaction with the keeper's key."""
-    transaction = {
-        "from": DEV_ADDRESS,
-        "to": DEV_ADDRESS,
-        "value": "0x1",
-        "nonce": hex(nonce),
-        "gas": hex(21_000),
-        "maxFeePerGas": hex(fee),
-        "maxPriorityFeePerGas": hex(fee),
-    }
-    tx_hash: str = await world.node.request("eth_sendTransaction", transaction)
+    tx_hash = await send_as_rival(world.node, nonce, fee=fee)
     world.strangers.add(tx_hash)
     return tx_hash
 
@@ -107,6 +99,24 @@ async def test_the_base_fee_rises_fifty_times_over_what_waits(world: FaultWorld,
             world.record("recovery_s", await world.price_lands())
         assert any(line["replaces"] for line in keeper.told("push_sent"))
         await mine_for_every_transaction(world)
+
+
+async def test_what_is_late_is_only_sent_once_more_where_nothing_is_to_be_replaced(world: FaultWorld) -> None:
+    async with world.keeper(REPLACE_AFTER_BLOCKS="0", RESEND_AFTER_MS="5000") as keeper:
+        await world.node.request("evm_setAutomine", False)
+        await world.jump()
+        await wait_until(world.waiting)
+        (lost,) = await world.waiting()
+        await world.node.request("anvil_dropTransaction", lost)
+        await world.jump()
+        for _ in range(4):
+            await world.node.request("evm_mine")
+            await asyncio.sleep(1)
+        await wait_until(world.waiting, timeout_s=PATIENCE_S)
+        assert await world.waiting() == [lost]
+        assert not any(line["replaces"] for line in keeper.told("push_sent"))
+        await mine_for_every_transaction(world)
+        await world.price_lands()
 
 
 async def test_fees_are_above_the_cap_for_a_while(world: FaultWorld) -> None:

@@ -16,6 +16,8 @@ from tests.unit.pipeline.conftest import CONFIG, SUBMIT
 
 SETTLED_WITHIN_S = 700
 """After the last fault: a backoff of five minutes may just have begun."""
+NEVER = 2**63
+"""So many blocks nobody waits for."""
 MOST_REQUESTS_A_SECOND = 250
 """Eight pushes may be looked for at once, each two dozen times in its first second."""
 
@@ -32,7 +34,11 @@ class Setup:
 
     def world(self) -> World:
         rules = Rules(
-            retries=self.retries, replace_after_blocks=2, resend_doubtful_s=1.0, resend_held_s=15.0, confirmations=8
+            retries=self.retries,
+            replace_after_blocks=2 if self.outbids else NEVER,
+            resend_doubtful_s=1.0,
+            resend_held_s=15.0,
+            confirmations=8,
         )
         config = replace(
             CONFIG,

@@ -117,6 +117,26 @@ async def test_handing_over_once_more_does_not_put_off_the_replacement(start: St
         bench.chain.mine()
 
 
+async def test_where_nothing_is_outbid_what_a_node_forgot_and_finds_too_cheap_now_is_replaced_all_the_same(
+    start: Start,
+) -> None:
+    never = replace(SUBMIT.rules, replace_after_blocks=2**63)
+    async with start(submit=replace(SUBMIT, rules=never, outbids=False)) as bench:
+        await quiet(bench)
+        bench.chain.automine = False
+        bench.publish(F1=110_000)
+        await pass_blocks(bench.chain, 4, every_s=1)
+        assert len(bench.told(PushSent)) == 1, "it is held, late or not"
+        bench.chain.drop_pool()
+        bench.chain.base_fee = 50 * GWEI
+        bench.publish(F1=111_000)
+        await pass_blocks(bench.chain, 20, every_s=1)
+        bench.chain.mine()
+        await asyncio.sleep(3)
+        assert bench.outcomes() == [Outcome.CONFIRMED]
+        assert len(bench.told(PushSent)) == 2
+
+
 async def test_fees_that_rise_over_http_are_read_before_a_replacement(start: Start) -> None:
     async with start() as bench:
         await quiet(bench)
