@@ -13,6 +13,7 @@ from tests.support.gate import Hold
 from tests.support.keeper_process import RunningKeeper
 from tests.support.node import Node
 from tests.support.postgres import PostgresProcess
+from tests.support.rival import rival
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -175,6 +176,30 @@ async def test_starts_with_an_empty_journal_while_a_transaction_waits_in_the_poo
     world.strangers = {tx_hash for tx_hash in forgotten[1:] if await world.block_hash_of(tx_hash)}
     await world.assert_books_match()
     assert await world.mined() == 1, "the one in the pool was outbid, and nothing is paid for twice"
+
+
+async def test_starts_with_an_empty_journal_while_several_wait_of_which_one_cannot_be_outbid(
+    world: CrashWorld, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    async with world.settled_keeper() as keeper:
+        await kill(keeper)
+    await world.mine_at_once(wanted=False)
+    rich, *poor = [
+        await rival(world.node, world.first_nonce + number, fee=fee * GWEI)
+        for number, fee in enumerate((900, 5, 5), start=1)
+    ]
+    world.journal_url = await _another_journal(world, tmp_path, request)
+    world.first_nonce += 1
+    async with world.keeper(MAX_IN_FLIGHT="3") as keeper:
+        for feed in range(3):
+            await world.jump(feed)
+        await told(keeper, "push_retried", 1)
+        assert {each["hash"] for each in await world.pooled()} >= {rich}, "it is waited for"
+        started = time.monotonic()
+        await world.converges(keeper, since=started, feeds=range(3))
+    world.strangers = {tx_hash for tx_hash in (rich, *poor) if await world.block_hash_of(tx_hash)}
+    await world.assert_books_match()
+    assert rich in world.strangers
 
 
 async def _another_journal(world: CrashWorld, folder: Path, request: pytest.FixtureRequest) -> str:
