@@ -36,7 +36,7 @@ from keeper.signing.raw_key import RawKeySigner
 _ANVIL_PORT = 8545
 _HERMES_PORT = 8090
 _REFRESH_S = 0.5
-_HEAD_LINES = 5
+_HEAD_LINES = 6
 _OWN_SETTINGS = frozenset(
     {
         "private_key", "private_key_file", "chain_id", "rpc_url", "contract_address", "network_name", "hermes_url",
@@ -68,6 +68,11 @@ class Devnet:
     """Id and symbol of each feed."""
     folder: Path
     """For what ends with it."""
+
+    @property
+    def config(self) -> Path:
+        """Where its settings are written."""
+        return self.folder / "devnet.yaml"
 
 
 async def demo(options: DemoOptions, *, lines: TextIO) -> None:
@@ -123,9 +128,8 @@ def _settings(devnet: Devnet, environ: Mapping[str, str]) -> Settings:
         "feeds": [{"id": feed_id, "alias": symbol} for feed_id, symbol in devnet.feeds],
         "journal_url": f"sqlite:///{devnet.folder}/journal.db",
     }
-    config = devnet.folder / "devnet.yaml"
-    config.write_text(yaml.safe_dump(own))
-    return load(config_file=config, environ=given, dotenv=None, port_must_be_free=True)
+    devnet.config.write_text(yaml.safe_dump(own))
+    return load(config_file=devnet.config, environ=given, dotenv=None, port_must_be_free=True)
 
 
 async def _with_table(keeper: Keeper, where: str) -> None:
@@ -155,6 +159,7 @@ def _directions(devnet: Devnet, port: int) -> str:
             f"RPC {devnet.rpc_url}   Hermes {devnet.hermes_url}   contract {devnet.contract}",
             f"keeper http://127.0.0.1:{port}/health /status /metrics   pid {os.getpid()}",
             f"force an update:  kill -USR1 {os.getpid()}",
+            f"see the pushes:   .venv/bin/keeper journal list --config {devnet.config}",
             f"move a price:     curl {devnet.hermes_url}/control -d '{jump}'",
             "end:              Ctrl-C",
         ]
