@@ -7,6 +7,7 @@ from typing import Any, assert_never
 from keeper.app.journal_lines import journal_level, journal_line
 from keeper.app.lines import FeedNames, Line, coins, listed
 from keeper.app.spending_lines import spending_level, spending_line
+from keeper.domain.budget import FREELY
 from keeper.domain.events import (
     BalanceLow,
     BudgetNearlySpent,
@@ -38,6 +39,7 @@ from keeper.domain.policy import Reason
 from keeper.domain.transaction import Outcome
 from keeper.domain.units import FeedId
 from keeper.server.decimals import decimal_text, native_text
+from keeper.server.spending import SPENDING
 
 _GWEI_EXPONENT = -9
 _LEVEL_BY_OUTCOME = {
@@ -152,9 +154,10 @@ def _network_line(
         case ForceRequested(origin=origin, feeds=feeds):
             text = f"{event.network}: update of {feeds} feeds asked for by {origin}"
             return Line("force_requested", text, network | {"origin": origin, "feeds": feeds})
-        case NothingToPush(origin=origin):
-            text = f"{event.network}: nothing is newer than on chain, asked for by {origin}"
-            return Line("nothing_to_push", text, network | {"origin": origin})
+        case NothingToPush(origin=origin, allowance=allowance):
+            why = "nothing is newer than on chain" if allowance == FREELY else f"it {SPENDING[allowance]}"
+            text = f"{event.network}: {why}, so nothing is pushed, asked for by {origin}"
+            return Line("nothing_to_push", text, network | {"origin": origin, "why": why})
         case FailingRepeatedly(failures=failures, cause=cause):
             text = f"{event.network} has failed {failures} times in a row, the last time because: {cause}"
             return Line("failing_repeatedly", text, network | {"failures": failures, "cause": cause})

@@ -40,4 +40,5 @@ def listed(names: Sequence[str]) -> str:
 
 def coins(amount: Wei) -> str:
     """An amount in the chain's coin, to four digits."""
-    return f"{Decimal(amount).scaleb(_WEI_EXPONENT):.4g} coins"
+    four_digits = f"{Decimal(amount).scaleb(_WEI_EXPONENT):.4g}"
+    return f"{Decimal(four_digits):f} coins"

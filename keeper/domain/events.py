@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from keeper.domain.budget import Allowance
+from keeper.domain.budget import FREELY, Allowance
 from keeper.domain.fees import Cost
 from keeper.domain.policy import Reason
 from keeper.domain.transaction import Outcome
@@ -88,10 +88,11 @@ class ForceRequested:
 
 @dataclass(frozen=True, slots=True)
 class NothingToPush:
-    """A push was asked for and no feed has anything newer than the chain."""
+    """A push was asked for, and no feed has anything newer than the chain, or a limit on spending holds it."""
 
     network: str
     origin: str
+    allowance: Allowance = FREELY
 
 
 @dataclass(frozen=True, slots=True)

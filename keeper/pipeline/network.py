@@ -273,7 +273,7 @@ class Network:
         if any_due:
             return now if self._forcing.feeds else max(self._debounce.moment(now), self._backoff.until)
         if self._forcing.gives_up(now):
-            self._tell(NothingToPush(self.name, self._forcing.origin))
+            self._tell(NothingToPush(self.name, self._forcing.origin, self._governor.allowance))
         self._debounce.calmed()
         return now + _LOOK_AGAIN_S
 

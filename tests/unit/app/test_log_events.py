@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 
 from keeper.app.event_lines import level_of, line_of
-from keeper.app.lines import FeedNames
+from keeper.app.lines import FeedNames, coins
 from keeper.app.log_events import LogEvents, log_health
 from keeper.domain.budget import FREELY, Allowance, SpendLimit, SpendMode
 from keeper.domain.events import (
@@ -197,6 +197,19 @@ def test_a_limit_on_spending_is_told_with_its_figures() -> None:
         "spent_today": "0.1",
         "balance": "1",
     }
+
+
+def test_what_is_asked_for_and_not_pushed_is_told_with_the_limit_that_holds_it() -> None:
+    held = NothingToPush("evm", "signal", Allowance(SpendMode.HEARTBEAT_ONLY, SpendLimit.DAILY_BUDGET))
+    assert "the budget of the day is spent" in line_of(held, NAMES, {}).text
+    assert "nothing is newer" in line_of(NothingToPush("evm", "signal"), NAMES, {}).text
+
+
+@pytest.mark.parametrize(
+    ("wei", "text"), [(10**22, "10000 coins"), (123_456 * 10**16, "1235 coins"), (5, "0.000000000000000005 coins")]
+)
+def test_an_amount_is_read_without_an_exponent(wei: int, text: str) -> None:
+    assert coins(Wei(wei)) == text
 
 
 def test_a_low_balance_is_told_with_the_hours_it_lasts() -> None:

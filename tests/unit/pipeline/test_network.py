@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from keeper.domain.budget import Budget, SpendMode
+from keeper.domain.budget import Allowance, Budget, SpendLimit, SpendMode
 from keeper.domain.errors import Refusal, SendRefused, Transient, Uncertain
 from keeper.domain.events import (
     ChainReadFailed,
@@ -685,6 +685,10 @@ async def test_over_the_daily_budget_only_heartbeats_go_out(start: Start) -> Non
         await settle(5)
         assert bench.pushed() == []
         assert bench.network.status().pushes[Outcome.HELD_BY_BUDGET] == 1
+        bench.network.force("signal")
+        await settle(5)
+        over_budget = Allowance(SpendMode.HEARTBEAT_ONLY, SpendLimit.DAILY_BUDGET)
+        assert bench.told(NothingToPush) == [NothingToPush("test", "signal", over_budget)]
 
 
 async def test_goes_on_as_soon_as_endpoints_are_back(start: Start) -> None:
