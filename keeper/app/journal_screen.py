@@ -88,7 +88,8 @@ def _facts(story: PushStory) -> Iterator[tuple[str, RenderableType]]:
         gwei = f"{story.gas_price / WEI_PER_GWEI:.4g}"
         yield "gas", f"{story.gas_used:,} at {gwei} gwei"
         gas, fee = native_text(story.gas_cost or 0), native_text(story.update_fee or 0)
-        yield "cost", f"{native_text(story.cost)}: gas {gas}, update fee {fee}"
+        share = f" (L1 {native_text(story.l1_fee)} of it)" if story.l1_fee else ""
+        yield "cost", f"{native_text(story.cost)}: gas {gas}{share}, update fee {fee}"
 
 
 def _attempts(story: PushStory, names: FeedNames) -> Table:
@@ -107,12 +108,13 @@ def _attempts(story: PushStory, names: FeedNames) -> Table:
 
 
 def _feeds(story: PushStory, names: FeedNames) -> Table:
-    table = _table("Feed", "Reason", ">Gas", ">Update fee", title="Feeds")
+    table = _table("Feed", "Reason", "Wrote a price of", ">Gas", ">Update fee", title="Feeds")
+    wrote = {each.feed_id: utc_text(each.publish_time) for each in story.writes}
     shares = {share.feed: share for share in story.feed_costs}
     for feed, reason in story.feeds.items():
         share = shares.get(feed)
         costs = ("-", "-") if share is None else (native_text(share.gas_cost), native_text(share.update_fee))
-        table.add_row(_feed(feed, names), reason, *costs)
+        table.add_row(_feed(feed, names), reason, wrote.get(feed, "-"), *costs)
     return table
 
 

@@ -13,12 +13,21 @@ NameFeed: TypeAlias = Callable[[FeedId], str | None]
 """Its alias, if it has one."""
 
 
+class WriteView(msgspec.Struct):
+    """What the contract stored of a feed; the price and its confidence without the exponent, which no event tells."""
+
+    price: str
+    conf: str
+    publish_time: int
+
+
 class FeedView(msgspec.Struct):
-    """A feed in a push; its share of the cost once that is known."""
+    """A feed in a push; what was written of it, and its share of the cost, once that is known."""
 
     feed: str
     alias: str | None
     reason: str
+    wrote: WriteView | None
     gas_cost_wei: str | None
     update_fee_wei: str | None
 
@@ -150,10 +159,11 @@ def _feeds(story: PushStory, name: NameFeed) -> list[FeedView]:
     shares: Mapping[FeedId, tuple[int, int]] = {
         share.feed: (share.gas_cost, share.update_fee) for share in story.feed_costs
     }
+    wrote = {each.feed_id: WriteView(str(each.price), str(each.conf), each.publish_time) for each in story.writes}
     views = []
     for feed, reason in story.feeds.items():
         gas_cost, update_fee = shares.get(feed, (None, None))
-        views.append(FeedView(feed, name(feed), reason, _wei(gas_cost), _wei(update_fee)))
+        views.append(FeedView(feed, name(feed), reason, wrote.get(feed), _wei(gas_cost), _wei(update_fee)))
     return views
 
 

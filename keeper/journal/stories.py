@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from keeper.domain.transaction import FeedWrite
 from keeper.domain.units import FeedId
 
 
@@ -85,6 +86,8 @@ class PushStory:
     attempts: tuple[AttemptStory, ...]
     notes: tuple[NoteStory, ...]
     feed_costs: tuple[FeedCost, ...]
+    writes: tuple[FeedWrite, ...]
+    """What the contract stored."""
 
     @property
     def cost(self) -> int | None:

@@ -108,10 +108,8 @@ async def test_what_is_late_is_only_sent_once_more_where_nothing_is_to_be_replac
         await wait_until(world.waiting)
         (lost,) = await world.waiting()
         await world.node.request("anvil_dropTransaction", lost)
+        await world.node.request("anvil_mine", "0x4")
         await world.jump()
-        for _ in range(4):
-            await world.node.request("evm_mine")
-            await asyncio.sleep(1)
         await wait_until(world.waiting, timeout_s=PATIENCE_S)
         assert await world.waiting() == [lost]
         assert not any(line["replaces"] for line in keeper.told("push_sent"))

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from keeper.domain.accounting import cost_of
 from keeper.domain.errors import JournalError
-from keeper.domain.transaction import Fate, Flight, State
+from keeper.domain.transaction import Fate, FeedWrite, Flight, State
 from keeper.domain.units import FeedId
 from keeper.journal.address import PostgresServer, SqliteFile
 from keeper.journal.database import Database, PostgresDatabase, SqliteDatabase
@@ -102,6 +102,8 @@ class ReadingContract(ABC):
             (NOON + 0.4, "final", b"", "", ""),
         ]
         assert story.feeds == {ETH: "deviation"}
+        price = f.plan(ETH).prices[ETH]
+        assert story.writes == (FeedWrite(ETH, price.publish_time, price.price, price.conf),)
 
     async def test_a_record_that_comes_twice_is_one_line(self, address: SqliteFile | PostgresServer) -> None:
         for _ in range(2):

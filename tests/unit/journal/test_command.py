@@ -92,6 +92,12 @@ def test_lists_pushes_as_json_to_the_wei(run: Run) -> None:
         ("ETH/USD", "deviation"),
     ]
     assert sum(int(feed["gas_cost_wei"]) for feed in first["feeds"]) == COST
+    price = f.plan(BTC).prices[BTC]
+    assert first["feeds"][0]["wrote"] == {
+        "price": str(price.price),
+        "conf": str(price.conf),
+        "publish_time": price.publish_time,
+    }
     assert [(note["kind"], note["endpoint"], note["detail"]) for note in first["history"]] == [
         ("signed", "", ""),
         ("final", "node", "in time"),
@@ -133,7 +139,7 @@ def test_shows_all_about_a_push(run: Run) -> None:
         "reverted",
         "late",
         "120,001 at 1 gwei",
-        "0.000120001000840018",
+        "0.000120001000840018 (L1 0.000000000000000011 of it)",
         "BTC/USD",
         "0x" + "03" * 32,
         "in time",

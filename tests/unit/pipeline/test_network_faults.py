@@ -82,8 +82,8 @@ async def test_what_another_endpoint_knows_to_be_mined_is_found_when_it_is_sent_
 
 async def test_a_transaction_that_was_mined_unseen_does_not_keep_the_next_one_waiting(start: Start) -> None:
     chain = DoublingChain()
+    await asyncio.sleep(100_000)
     async with start(chain=chain) as bench:
-        await asyncio.sleep(100_000)
         await quiet(bench)
         chain.doubling = True
         bench.publish(F1=110_000)
