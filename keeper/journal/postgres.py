@@ -43,6 +43,8 @@ WITH kept AS (
         hash, fate, signed_at, sent_at, since_block, fee_cap, tip, legacy, gas_limit, value, cancels, plan, raw, place
     )
     ON CONFLICT (account_id, hash) DO UPDATE SET
+        push = excluded.push, plan = excluded.plan,
+        seq = CASE WHEN keeper_attempts.push = excluded.push THEN keeper_attempts.seq ELSE excluded.seq END,
         fate = excluded.fate, since_block = excluded.since_block, raw = excluded.raw,
         sent_at = coalesce(keeper_attempts.sent_at, excluded.sent_at)
 ), fared AS (

@@ -49,9 +49,11 @@ SELECT ?1, ?2, (SELECT coalesce(max(seq), 0) + 1 FROM keeper_attempts WHERE acco
     ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16
 WHERE true
 ON CONFLICT (account_id, hash) DO UPDATE SET
+    push = excluded.push, seq = CASE WHEN push = excluded.push THEN seq ELSE excluded.seq END, plan = excluded.plan,
     fate = excluded.fate, since_block = excluded.since_block, raw = excluded.raw,
     sent_at = coalesce(sent_at, excluded.sent_at)
 """
+"""What is signed with the bytes of an earlier push, which gave its nonce back, belongs to the later one."""
 _SET_FATE = """
 UPDATE keeper_attempts SET fate = ?, sent_at = coalesce(sent_at, ?), since_block = ? WHERE account_id = ? AND hash = ?
 """

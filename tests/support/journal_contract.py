@@ -148,6 +148,18 @@ class JournalContract(ABC):
         await journal.record(ACCOUNT, flight, f.note(11, "signed", flight.newest))
         assert await flights_of(journal) == [f.recovered(flight)]
 
+    async def test_the_same_bytes_belong_to_a_later_push_once_the_first_gave_its_nonce_back(
+        self, journal: Journal
+    ) -> None:
+        tried = f.attempt(1, f.plan(BTC))
+        first, second = Flight(1, 5, (tried,)), Flight(2, 5, (tried,))
+        await journal.record(ACCOUNT, first, f.note(1, "signed", tried))
+        unsent = replace(first, attempts=(replace(tried, fate=Fate.UNSENT),), end=State.RELEASED)
+        await journal.record(ACCOUNT, unsent, f.note(2, "released"))
+        await journal.record(ACCOUNT, second, f.note(3, "signed", tried))
+        (left,) = (await journal.recover(ACCOUNT)).flights
+        assert (left.push, [each.signed for each in left.attempts]) == (2, [tried.signed])
+
     async def test_a_record_that_comes_twice_counts_once(self, journal: Journal) -> None:
         flight = mined(signed()[0])
         for _ in range(2):
