@@ -53,6 +53,8 @@ class Chronicle:
         while self._heads.branches_off(row[0]):
             older = await self._blocks(range(max(row[0].number - _STEP, 0), row[0].number), ask)
             row = [*self._heads.replaced(older), *row]
+        if self._heads.may_branch_deeper(row[0]):
+            row = [*await self._blocks(range(max(row[0].number - DEPTH, 0), row[0].number), ask), *row]
         unheard = len(row) > 1 or self._heads.replaces(row[0])
         for each in row:
             self._heads.add(each)

@@ -36,6 +36,10 @@ class Heads:
         before = self._heads.get(head.number - 1)
         return before is not None and before.hash != head.parent
 
+    def may_branch_deeper(self, head: Head) -> bool:
+        """Whether it replaces the first block that was told: nobody knows which of those before it still stand."""
+        return head.number > 0 and self.replaces(head) and head.number - 1 not in self._heads
+
     def replaces(self, head: Head) -> bool:
         """Whether another block of its number, or of a higher one, was told."""
         newest = self.newest

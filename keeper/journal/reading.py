@@ -25,7 +25,7 @@ from keeper.domain.transaction import ENDED
 from keeper.domain.units import FeedId
 from keeper.journal.address import PostgresServer, SqliteFile
 from keeper.journal.database import Database, PostgresDatabase, SqliteDatabase
-from keeper.journal.encoding import writes_of
+from keeper.journal.encoding import effect_of
 from keeper.journal.migrate import is_current
 from keeper.journal.stories import AttemptStory, CostLine, FeedCost, Filter, NoteStory, PushStory
 from keeper.journal.tables import accounts, attempts, feed_costs, notes, pushes, utc_day, wei_sum
@@ -190,7 +190,7 @@ def _story(
         attempts=tuple(map(_attempt, tried)),
         notes=tuple(NoteStory(one.at, one.kind, one.tx_hash, one.endpoint, one.detail) for one in happened),
         feed_costs=tuple(FeedCost(FeedId(one.feed.hex()), one.gas_cost, one.update_fee) for one in paid),
-        writes=writes_of(row.metadata),
+        writes=effect_of(row.metadata)[0],
     )
 
 

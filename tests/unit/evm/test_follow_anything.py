@@ -6,7 +6,7 @@ from itertools import count
 from typing import TypeAlias
 
 import looptime
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from keeper.domain.transaction import FeedWrite
@@ -113,6 +113,7 @@ def run(main: Callable[[], Awaitable[None]]) -> None:
 
 
 @settings(max_examples=150)
+@example([("silence", 0, 0), ("reorganise", 2, 1), ("heal", 0, 0), ("repeat", 0, 2)])  # deeper than what was told
 @given(steps)
 def test_in_the_end_all_that_stands_is_told(taken: list[Step]) -> None:
     run(lambda: play(taken))
