@@ -139,7 +139,7 @@ class Watcher:
     async def inquire(self, flight: Flight, *, widely: bool = False) -> Flight:
         """The same, and raises KeeperError; `widely`, or where a receipt is gone, by the word of two endpoints."""
         waited_s = self._flights.now - flight.newest.since
-        again = waited_s > self._inclusion.first_look_s() + _SHORTEST_LOOK_S
+        again = not self._view.live and waited_s > self._inclusion.first_look_s() + _SHORTEST_LOOK_S
         hashes = [attempt.signed.hash for attempt in reversed(flight.attempts)]
         look = await self._outside.chain.look(hashes, with_block=again)
         receipts = look.receipts
