@@ -53,6 +53,10 @@ class PriceSource(Protocol):
         """Deliver every event once, in order, for ever: outages are survived, never raised."""
         ...
 
+    def subscribe(self, feeds: Sequence[FeedId]) -> None:
+        """Deliver these from now on, instead of those before."""
+        ...
+
     def status(self) -> Sequence[SourceStatus]:
         """One row a source."""
         ...

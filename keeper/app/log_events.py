@@ -26,6 +26,10 @@ class LogEvents:
         self._reasons: dict[str, Mapping[FeedId, Reason]] = {}
         """Why the feeds of each network's latest push were due."""
 
+    def rename(self, aliases: Mapping[FeedId, str]) -> None:
+        """Call feeds so from now on."""
+        self._names = FeedNames(aliases)
+
     def __call__(self, event: Event) -> None:
         """Never waits and never raises."""
         if isinstance(event, PushPlanned):

@@ -9,7 +9,8 @@ from typing import Never
 
 from keeper import __version__
 from keeper.app.log_events import log_health
-from keeper.domain.status import KeeperStatus
+from keeper.app.reload import Reloader
+from keeper.domain.status import ConfigStatus, KeeperStatus
 from keeper.pipeline.network import Network
 from keeper.ports import Clock, PriceEvent, PriceSource
 
@@ -24,10 +25,14 @@ log = logging.getLogger(__name__)
 class Keeper:
     """One price source, any number of networks, and what they have in common: the life of the process."""
 
-    def __init__(self, *, source: PriceSource, networks: Sequence[Network], clock: Clock) -> None:
+    def __init__(
+        self, *, source: PriceSource, networks: Sequence[Network], clock: Clock, reloader: Reloader | None = None
+    ) -> None:
+        """`reloader` brings what is set otherwise while the keeper runs."""
         self._source = source
         self._networks = networks
         self._clock = clock
+        self._reloader = reloader
         self._started_at = clock.now()
         self._stop = asyncio.Event()
 
@@ -43,6 +48,8 @@ class Keeper:
             asyncio.create_task(self._source.run(self._deliver), name="price source"),
             asyncio.create_task(self._tell_health(), name="health line"),
         ]
+        if self._reloader is not None:
+            others.append(asyncio.create_task(self._reloader.watch(), name="config watch"))
         stopped = asyncio.create_task(self._stop.wait(), name="stop signal")
         ended, _ = await asyncio.wait([*others, stopped], return_when=asyncio.FIRST_COMPLETED)
         for network in self._networks:
@@ -72,6 +79,7 @@ class Keeper:
             stopping=self._stop.is_set(),
             sources=tuple(self._source.status()),
             networks=tuple(network.status() for network in self._networks),
+            config=ConfigStatus() if self._reloader is None else self._reloader.status(),
         )
 
     def _deliver(self, event: PriceEvent) -> None:
@@ -97,3 +105,5 @@ class Keeper:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGUSR1, self.force, "signal")
+        if self._reloader is not None:
+            loop.add_signal_handler(signal.SIGHUP, self._reloader.reload, "signal")

@@ -9,8 +9,10 @@ from typing import Never
 
 from keeper.app.accounts import Accounts, signer
 from keeper.app.clock import SystemClock
+from keeper.app.differences import aliases, policies
 from keeper.app.log_events import LogEvents
 from keeper.app.network_settings import Broadcast, NetworkSettings
+from keeper.app.reload import Origin, Reloader
 from keeper.app.runtime import Keeper
 from keeper.app.settings import Settings
 from keeper.app.spend_rules import fee_policy, spend_rules
@@ -54,8 +56,11 @@ class Parts:
 
 
 @asynccontextmanager
-async def assembled(settings: Settings, *, dry_run: bool = False) -> AsyncIterator[Parts]:
-    """Build everything, serve HTTP, and close all connections at the end; raises UsageError when the port is taken."""
+async def assembled(settings: Settings, *, dry_run: bool = False, origin: Origin | None = None) -> AsyncIterator[Parts]:
+    """Build everything, serve HTTP, and close all connections at the end; raises UsageError when the port is taken.
+
+    `origin` is where settings are read anew from; without one they stay.
+    """
     clock = SystemClock()
     metrics = EventMetrics()
     logs = LogEvents(settings.aliases)
@@ -85,7 +90,8 @@ async def assembled(settings: Settings, *, dry_run: bool = False) -> AsyncIterat
         )
         for network, pool in zip(settings.networks, pools, strict=True)
     ]
-    keeper = Keeper(source=source, networks=networks, clock=clock)
+    reloader = None if origin is None else Reloader(settings, origin, networks=networks, source=source, logs=logs)
+    keeper = Keeper(source=source, networks=networks, clock=clock, reloader=reloader)
     box = RequestBox(_database_of(settings))
     server = Server(keeper, metrics, host=settings.metrics_host, port=settings.metrics_port)
     try:
@@ -181,8 +187,8 @@ def _network_config(settings: NetworkSettings, *, dry_run: bool) -> NetworkConfi
             outbids=settings.outbids,
         ),
         spend=spend_rules(settings),
-        aliases={feed.feed_id: feed.alias for feed in settings.feeds},
-        policies={feed.feed_id: feed.policy for feed in settings.feeds},
+        aliases=aliases(settings),
+        policies=policies(settings),
         debounce_s=settings.debounce_ms / _MS,
         debounce_mode=settings.debounce_mode,
         force_interval_s=(settings.force_update_interval_ms or 0) / _MS,

@@ -4,9 +4,10 @@ import argparse
 import logging
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
-from keeper.cli.settings import add_config_option, load_settings
+from keeper.cli.settings import add_config_option, load_settings, watched_files
 
 log = logging.getLogger(__name__)
 
@@ -30,14 +31,17 @@ def run(args: argparse.Namespace) -> int:
 
     settings = load_settings(args.config, port_must_be_free=True)
     with logging_as(settings, sys.stdout):
-        uvloop.run(_keep(settings, dry_run=args.dry_run))
+        uvloop.run(_keep(settings, args))
     return 0
 
 
-async def _keep(settings: "Settings", *, dry_run: bool) -> None:
+async def _keep(settings: "Settings", args: argparse.Namespace) -> None:
+    from keeper.app.reload import Origin
     from keeper.app.wiring import assembled
 
-    async with assembled(settings, dry_run=dry_run) as parts:
+    dry_run: bool = args.dry_run
+    origin = Origin(partial(load_settings, args.config), watched_files(args.config))
+    async with assembled(settings, dry_run=dry_run, origin=origin) as parts:
         url = f"http://{settings.metrics_host}:{parts.server.port}"
         names = [network.network_name for network in settings.networks]
         where = f"{len(settings.feeds)} feeds on {', '.join(names)}"

@@ -19,3 +19,10 @@ def load_settings(config: Path | None, *, port_must_be_free: bool = False) -> "S
     from keeper.app.loading import load
 
     return load(config_file=config, environ=os.environ, dotenv=Path.cwd() / ".env", port_must_be_free=port_must_be_free)
+
+
+def watched_files(config: Path | None) -> tuple[Path, ...]:
+    """The files that say which feeds to keep: the YAML file, `.env`, and a price_pusher file that the process names."""
+    named = os.environ.get("PRICE_CONFIG_FILE")
+    files = [config, Path.cwd() / ".env", Path(named).expanduser() if named else None]
+    return tuple(path for path in files if path is not None)

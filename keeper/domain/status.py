@@ -193,6 +193,16 @@ class NetworkStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigStatus:
+    """The settings, as far as they are read anew while the keeper runs."""
+
+    trouble: str = ""
+    """Why the last reading changed nothing; empty where it was fine."""
+    needs_restart: tuple[str, ...] = ()
+    """What was set otherwise since the start, and only holds after the next."""
+
+
+@dataclass(frozen=True, slots=True)
 class KeeperStatus:
     """The whole process."""
 
@@ -203,3 +213,4 @@ class KeeperStatus:
     stopping: bool
     sources: tuple[SourceStatus, ...]
     networks: tuple[NetworkStatus, ...]
+    config: ConfigStatus = ConfigStatus()

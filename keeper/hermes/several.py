@@ -64,6 +64,11 @@ class HermesSources:
                 tasks.create_task(work, name=f"source {source.name}")
         raise AssertionError("tasks that never end have ended")
 
+    def subscribe(self, feeds: Sequence[FeedId]) -> None:
+        """See PriceSource."""
+        for source in self._sources:
+            source.subscribe(feeds)
+
     def status(self) -> Sequence[SourceStatus]:
         """One row an endpoint, in their order."""
         return [row for source in self._sources for row in source.status()]

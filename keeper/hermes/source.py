@@ -68,13 +68,10 @@ class HermesSource:
         self._connect = connect
         self._dice = dice or random.Random()  # noqa: S311 - jitter, not a secret
         self._elsewhere = elsewhere
-        size = config.feeds_per_connection
-        groups = [config.feeds[at : at + size] for at in range(0, len(config.feeds), size)]
-        names = [config.name] if len(groups) == 1 else [f"{config.name}/{n}" for n in range(1, len(groups) + 1)]
-        self._groups = [
-            _Group(Roster(feeds), Health(name, clock=clock, emit=emit), NewestGuard(feeds))
-            for name, feeds in zip(names, groups, strict=True)
-        ]
+        self._emit = emit
+        self._changed = asyncio.Event()
+        self._healths: dict[str, Health] = {}
+        self._groups = self._grouped(config.feeds)
 
     @property
     def name(self) -> str:
@@ -90,8 +87,40 @@ class HermesSource:
         """The feeds that its streams bring just now."""
         return frozenset(feed_id for group in self._groups if group.streams for feed_id in group.roster.asked)
 
+    def subscribe(self, feeds: Sequence[FeedId]) -> None:
+        """See PriceSource; connections are opened anew, and polls bridge the moment."""
+        self._groups = self._grouped(feeds)
+        self._changed.set()
+
+    def _grouped(self, feeds: Sequence[FeedId]) -> list[_Group]:
+        size = self._config.feeds_per_connection
+        parts = [feeds[at : at + size] for at in range(0, len(feeds), size)]
+        names = [self.name] if len(parts) == 1 else [f"{self.name}/{n}" for n in range(1, len(parts) + 1)]
+        return [
+            _Group(Roster(part), self._health(name), NewestGuard(part)) for name, part in zip(names, parts, strict=True)
+        ]
+
+    def _health(self, name: str) -> Health:
+        """The same as before, if there was one: what it has counted goes on."""
+        return self._healths.setdefault(name, Health(name, clock=self._clock, emit=self._emit))
+
     async def run(self, deliver: Deliver) -> Never:
         """Deliver every price event once and in order, until cancelled."""
+        while True:
+            self._changed.clear()
+            running = asyncio.create_task(self._stream(deliver), name=f"stream {self.name}")
+            changed = asyncio.create_task(self._changed.wait(), name=f"subscription {self.name}")
+            try:
+                await asyncio.wait([running, changed], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                running.cancel()
+                changed.cancel()
+                await asyncio.wait([running, changed])
+            if not running.cancelled():
+                running.result()
+
+    async def _stream(self, deliver: Deliver) -> Never:
+        """Deliver the feeds that are wanted as of now."""
         config = self._config
         budget = RequestBudget(polls=config.polls_per_window, window_s=config.poll_window_s, sharers=len(self._groups))
         try:

@@ -31,6 +31,10 @@ class Buffer:
         self._prices: dict[FeedId, Price] = {}
         self._arrivals: dict[FeedId, _Arrival] = {}
 
+    def want(self, feeds: Collection[FeedId]) -> None:
+        """Keep these from now on."""
+        self._feeds = frozenset(feeds)
+
     def take(self, event: PriceEvent, now: float) -> None:
         """Merge one event that came at `now`, Unix seconds: prices that are not newer than what is here are dropped.
 

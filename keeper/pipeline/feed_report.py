@@ -15,7 +15,7 @@ from keeper.pipeline.tracker import OnChainView
 from keeper.ports import Clock
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, kw_only=True, eq=False)
 class FeedReport(Collection[FeedStatus]):
     """The status of every feed of one network, from the parts that know."""
 
@@ -28,21 +28,27 @@ class FeedReport(Collection[FeedStatus]):
     rivals: Rivals
     clock: Clock
 
+    def adopt(self, aliases: Mapping[FeedId, str]) -> None:
+        """Tell of these from now on; a new one as soon as it is judged."""
+        self.aliases = aliases
+
     def __len__(self) -> int:
-        return len(self.aliases)
+        return sum(map(self.planner.judges, self.aliases))
 
     def __iter__(self) -> Iterator[FeedStatus]:
-        return map(self._status, self.aliases)
+        """Whoever reads slowly may see feeds come and go meanwhile."""
+        aliases = self.aliases
+        return (self._status(feed_id, alias) for feed_id, alias in aliases.items() if self.planner.judges(feed_id))
 
     def __contains__(self, status: object) -> bool:
         return any(status == known for known in self)
 
-    def _status(self, feed_id: FeedId) -> FeedStatus:
+    def _status(self, feed_id: FeedId, alias: str) -> FeedStatus:
         source, on_chain = self.buffer.price(feed_id), self.view.price(feed_id)
         pushed_at, outcome = self.ledger.last_by_feed.get(feed_id, (None, None))
         return FeedStatus(
             feed_id=feed_id,
-            alias=self.aliases[feed_id],
+            alias=alias,
             source=source,
             on_chain=on_chain,
             deviation_ppm=None if source is None or on_chain is None else deviation_ppm(source, on_chain),

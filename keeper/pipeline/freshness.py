@@ -38,11 +38,17 @@ class Freshness:
         self._total = _Spell()
         self._minutes: deque[tuple[int, _Spell]] = deque(maxlen=_MINUTES)
 
+    def adopt(self, policies: Mapping[FeedId, FeedPolicy]) -> None:
+        """Judge by these from now on."""
+        self._policies = policies
+        self._out &= policies.keys()
+
     def assess(self, survey: Survey) -> None:
         """Account for the time since the last survey, and see who is out of policy from now on."""
         self._account(survey.now)
         suspects = {*chain(survey.unsettled, self._view.carried, self._out), *(feed_id for feed_id, _ in survey.due)}
-        self._out = frozenset(feed_id for feed_id in suspects if self._is_out(feed_id, survey.now))
+        known = suspects & self._policies.keys() - self._view.unread
+        self._out = frozenset(feed_id for feed_id in known if self._is_out(feed_id, survey.now))
 
     def seconds(self, feed_id: FeedId) -> float:
         """How long the feed was out of policy since the start."""

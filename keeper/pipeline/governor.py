@@ -66,6 +66,11 @@ class Governor:
         self.policies = policies
         """What is in force now."""
 
+    def adopt(self, policies: Mapping[FeedId, FeedPolicy]) -> None:
+        """Take these for the full policies from now on."""
+        self._full_policies = policies
+        self.policies = policies if self.allowance == FREELY else self._under(self.allowance.mode)
+
     def resume(self, spent_today: Wei, now: float) -> None:
         """At the start: what was spent since midnight UTC, as the journal knows it."""
         self._spending = Spending.resumed(spent_today, now)

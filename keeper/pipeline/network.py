@@ -7,7 +7,7 @@ chain ───▶ OnChainView ─────┘      (what is due, when Deboun
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Never
 
@@ -22,6 +22,7 @@ from keeper.domain.events import (
     PushPlanned,
 )
 from keeper.domain.plan import Plan
+from keeper.domain.policy import FeedPolicy
 from keeper.domain.polling import PollPace
 from keeper.domain.status import MAX_CONSECUTIVE_FAILURES, NetworkStatus
 from keeper.domain.transaction import Flight, Outcome
@@ -129,6 +130,7 @@ class Network:
         self._forcing = Forcing()
         self._backoff = Backoff(first_s=config.submit.retry_delay_s)
         self._pushes = 0
+        self._policies = config.policies
         self._stopping = False
         self._ready = False
 
@@ -152,7 +154,7 @@ class Network:
 
     def force(self, origin: str, feeds: Collection[FeedId] | None = None) -> None:
         """Update these feeds now, or all, whatever their thresholds say; `origin` is `timer`, `signal` or `control`."""
-        wanted = self._config.policies.keys() & (self._config.policies if feeds is None else feeds)
+        wanted = self._policies.keys() & (self._policies if feeds is None else feeds)
         self._tell(ForceRequested(self.name, origin, len(wanted)))
         self._forcing.add(wanted, origin, self._clock.monotonic())
         self._news.set()
@@ -160,6 +162,18 @@ class Network:
     def _stirred(self) -> None:
         """The chain told something."""
         self._submitter.stir()
+        self._news.set()
+
+    def adopt(self, policies: Mapping[FeedId, FeedPolicy], aliases: Mapping[FeedId, str]) -> None:
+        """Keep these feeds by these policies from now on; new ones once the chain has told what it has of them."""
+        self._policies = policies
+        self._buffer.want(policies)
+        self._view.want(tuple(policies))
+        self._governor.adopt(policies)
+        self._freshness.adopt(policies)
+        self._report.feeds.adopt(aliases)
+        self._judge_what_is_known()
+        self._upkeep.read_now()
         self._news.set()
 
     def stop(self) -> None:
@@ -315,7 +329,12 @@ class Network:
         if self._governor.look_again_s != before:
             self._upkeep.hurry()
             self._backoff.end()
-        self._planner.policies = self._governor.policies
+        self._judge_what_is_known()
+
+    def _judge_what_is_known(self) -> None:
+        """By the policies in force, all feeds but those of which the chain was not asked yet."""
+        policies, unread = self._governor.policies, self._view.unread
+        self._planner.policies = {at: policies[at] for at in policies if at not in unread} if unread else policies
 
     def _push_ended(self, finished: PushFinished) -> None:
         self._backoff.note(finished.outcome, self._clock.monotonic())

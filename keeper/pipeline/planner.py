@@ -53,6 +53,10 @@ class Planner:
         self._view = view
         self._conditional = conditional
 
+    def judges(self, feed_id: FeedId) -> bool:
+        """Whether the feed is among those that are judged."""
+        return feed_id in self.policies
+
     def judge(self, feed_id: FeedId, now: float, *, forced: bool = False) -> Judgement:
         """The verdict on one feed at `now` (Unix seconds)."""
         return self.policies[feed_id].judge(self._buffer.price(feed_id), self._view.coming(feed_id), now, forced=forced)

@@ -28,6 +28,8 @@ class OnChainView:
         self._buffer = buffer
         self._clock = clock
         self._rivals = rivals
+        self.unread: frozenset[FeedId] = frozenset()
+        """Feeds that are wanted since the last read: what is on chain of them is not known."""
         self._chain_id: int | None = None
         self._state: ChainState | None = None
         self._read_at = 0.0
@@ -108,6 +110,12 @@ class OnChainView:
     def gas_cap(self) -> Gas:
         """The most gas that one transaction may ask for here; only after the first read."""
         return min(self._block_gas_limit, TRANSACTION_CAP)
+
+    def want(self, feeds: Sequence[FeedId]) -> None:
+        """Look after these from now on."""
+        known = frozenset() if self._state is None else frozenset(self._prices)
+        self._feeds = feeds
+        self.unread = frozenset() if self._state is None else frozenset(feeds) - known
 
     def price(self, feed_id: FeedId) -> Price | None:
         """The on-chain price; None for a feed that was never pushed."""
@@ -203,10 +211,11 @@ class OnChainView:
     def _take(self, glance: Glance, *, reorganised: bool) -> None:
         if reorganised or glance.block >= self._block:
             if self._prices:
-                for feed_id, price in glance.prices.items():
-                    self._compare(feed_id, price, glance.block)
+                for feed_id in glance.prices.keys() - self.unread:
+                    self._compare(feed_id, glance.prices[feed_id], glance.block)
             self._prices.update(glance.prices)
             self._block = glance.block
+            self.unread -= glance.prices.keys()
         self._balance = glance.balance
         self._told_fee = glance.update_fee
 

@@ -21,6 +21,9 @@ _FEES_LAST_S = 60.0
 _FEES_LAST_LIVE_S = 900.0
 """While heads tell the base fee, only the tip may have changed."""
 
+_UNREAD_S = 5.0
+"""While there are feeds of which the chain was not asked yet, it is asked this often."""
+
 
 class Upkeep:
     """Repairs what nobody told: prices, fees, balance, nonce, the contract's terms."""
@@ -47,6 +50,7 @@ class Upkeep:
         self._hurry = asyncio.Event()
         self._fees_wanted = asyncio.Event()
         self._taken_back = False
+        self._at_once = False
         self.trouble = "the chain was not read yet"
         """Why the chain is not known; empty while it is."""
 
@@ -54,6 +58,8 @@ class Upkeep:
     def interval_s(self) -> float:
         """How often the chain is read now."""
         pause_s = self._pace.longest_s if self._view.live else self._pace.pause_s
+        if self._view.unread:
+            pause_s = min(pause_s, _UNREAD_S)
         return min(self._governor.look_again_s or math.inf, pause_s)
 
     @property
@@ -76,6 +82,11 @@ class Upkeep:
     def read_anew(self) -> None:
         """What is on chain was taken back: read now."""
         self._taken_back = True
+        self._hurry.set()
+
+    def read_now(self) -> None:
+        """Do not wait until the next read is due."""
+        self._at_once = True
         self._hurry.set()
 
     async def poll_forever(self) -> Never:
@@ -139,10 +150,11 @@ class Upkeep:
     async def _pause(self) -> None:
         """Until the next read is due; how far that is may change meanwhile."""
         began = self._clock.monotonic()
-        while not self._taken_back:
+        while not (self._taken_back or self._at_once):
             self._hurry.clear()
             try:
                 async with asyncio.timeout(began + self.interval_s - self._clock.monotonic()):
                     await self._hurry.wait()
             except TimeoutError:
                 return
+        self._at_once = False

@@ -35,7 +35,7 @@ class Level(StrEnum):
 
 
 class Component(msgspec.Struct, frozen=True):
-    """One component: `source:NAME`, `network:NAME`, `rpc:NETWORK/ENDPOINT` or `keeper`."""
+    """One component: `source:NAME`, `network:NAME`, `rpc:NETWORK/ENDPOINT`, `config` or `keeper`."""
 
     status: Level
     why: str
@@ -88,6 +88,10 @@ def health(status: KeeperStatus) -> Health:
         networks.append(_worst([itself.status, _redundant(list(endpoints.values()))]))
     if networks:
         verdicts.append(_of_several(networks))
+    if status.config.trouble:
+        why = f"cannot be read anew, all stays as it was: {status.config.trouble}"
+        components["config"] = Component(Level.DEGRADED, why)
+        verdicts.append(Level.DEGRADED)
     if status.stopping:
         components["keeper"] = Component(Level.DEGRADED, "is shutting down")
         verdicts.append(Level.DEGRADED)

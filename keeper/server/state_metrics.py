@@ -283,6 +283,12 @@ async def state_families(status: KeeperStatus) -> list[Family]:
     return [
         Family("keeper_build_info", "gauge", "The version.", [(labels(version=status.version), 1)]),
         Family("keeper_tasks", "gauge", "Tasks of the event loop.", [("", len(asyncio.all_tasks()))]),
+        Family(
+            "keeper_config_valid",
+            "gauge",
+            "1, or 0 while the settings cannot be read anew.",
+            [("", int(not status.config.trouble))],
+        ),
         Family("keeper_network_info", "gauge", "Chain, contract and account.", map(_network_info, status.networks)),
         *(measure.family(sources, now) for measure in SOURCE_MEASURES),
         *(breakdown.family(sources) for breakdown in SOURCE_BREAKDOWNS),

@@ -9,6 +9,7 @@ from keeper.server.health import Level, health
 from keeper.server.pacing import paced
 from keeper.server.views import (
     Amount,
+    ConfigView,
     EndpointView,
     FeedView,
     InPolicyView,
@@ -39,6 +40,7 @@ async def status_view(status: KeeperStatus) -> StatusView:
         problems={name: part.why for name, part in overall.components.items() if part.status is not Level.HEALTHY},
         sources=[_source(source, status.now) for source in status.sources],
         networks=[await _network(network, status.now) for network in status.networks],
+        config=ConfigView(trouble=status.config.trouble, needs_restart=list(status.config.needs_restart)),
     )
 
 

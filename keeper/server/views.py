@@ -151,6 +151,15 @@ class SourceView(msgspec.Struct, frozen=True):
     reconnects: int
 
 
+class ConfigView(msgspec.Struct, frozen=True):
+    """The settings, as far as they are read anew while the keeper runs."""
+
+    trouble: str
+    """Why the last reading changed nothing; empty where it was fine."""
+    needs_restart: list[str]
+    """What was set otherwise since the start, and only holds after the next."""
+
+
 class StatusView(msgspec.Struct, frozen=True):
     """The whole process."""
 
@@ -166,3 +175,4 @@ class StatusView(msgspec.Struct, frozen=True):
     """Every component that is not healthy, and why."""
     sources: list[SourceView]
     networks: list[NetworkView]
+    config: ConfigView

@@ -32,6 +32,7 @@ async def test_tells_of_the_process() -> None:
         "stopping": False,
         "health": "healthy",
         "problems": {},
+        "config": {"trouble": "", "needs_restart": []},
     }
 
 
