@@ -80,7 +80,7 @@ async def assembled(settings: Settings, *, dry_run: bool = False, origin: Origin
         Network(
             config=_network_config(network, dry_run=dry_run),
             outside=Outside(
-                chain=_chain(network, pool, admit=accounts.admission(network)),
+                chain=evm_chain(network, pool, admit=accounts.admission(network)),
                 signer=signer(network),
                 journal=journal,
                 clock=clock,
@@ -92,7 +92,7 @@ async def assembled(settings: Settings, *, dry_run: bool = False, origin: Origin
     ]
     reloader = None if origin is None else Reloader(settings, origin, networks=networks, source=source, logs=logs)
     keeper = Keeper(source=source, networks=networks, clock=clock, reloader=reloader)
-    box = RequestBox(_database_of(settings))
+    box = RequestBox(database_of(settings))
     server = Server(keeper, metrics, host=settings.metrics_host, port=settings.metrics_port)
     try:
         await journal.open()
@@ -125,7 +125,8 @@ def rpc_pool(network: NetworkSettings, clock: Clock) -> RpcPool:
     )
 
 
-def _chain(network: NetworkSettings, pool: RpcPool, *, admit: Callable[[int], None]) -> EvmChain:
+def evm_chain(network: NetworkSettings, pool: RpcPool, *, admit: Callable[[int], None]) -> EvmChain:
+    """The chain as its account sees it."""
     return EvmChain(
         pool,
         contract=network.contract_address,
@@ -146,7 +147,7 @@ def journal_of(settings: Settings) -> StoredJournal:
             return PostgresJournal(server)
 
 
-def _database_of(settings: Settings) -> Database:
+def database_of(settings: Settings) -> Database:
     """The same, for reading now and then."""
     match settings.journal:
         case SqliteFile() as file:

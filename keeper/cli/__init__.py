@@ -4,10 +4,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from keeper.cli import check, demo, devnet, journal, run, status, version
+from keeper.cli import check, demo, devnet, journal, networks, run, status, version
 from keeper.domain.errors import KeeperError, UsageError
 
-COMMANDS = (run, check, demo, status, journal, devnet, version)
+COMMANDS = (run, check, networks, demo, status, journal, devnet, version)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Connection, Text, cast, delete, func, inse
 
 from keeper.domain.units import FeedId
 from keeper.journal.database import Database
+from keeper.journal.migrate import is_current
 from keeper.journal.stories import PushStory
 from keeper.journal.tables import accounts, attempts, pushes, requests
 from keeper.ports import Account
@@ -33,10 +34,26 @@ def ask(connection: Connection, story: PushStory, now: float) -> Asked:
         .join(accounts, accounts.c.id == pushes.c.account_id)
         .where(accounts.c.network == story.network, accounts.c.address == story.account, pushes.c.push == story.push)
     ).scalar_one()
-    last = connection.execute(select(func.max(pushes.c.push)).where(pushes.c.account_id == account_id)).scalar_one()
-    feeds = list(story.feeds)
-    made = insert(requests).values(account_id=account_id, asked_at=now, feeds=feeds).returning(requests.c.id)
-    return Asked(connection.execute(made).scalar_one(), account_id, tuple(feeds), last)
+    return _ask(connection, account_id, tuple(story.feeds), now)
+
+
+def _ask(connection: Connection, account_id: int, feeds: tuple[FeedId, ...], now: float) -> Asked:
+    last = connection.execute(select(func.max(pushes.c.push)).where(pushes.c.account_id == account_id)).scalar()
+    made = insert(requests).values(account_id=account_id, asked_at=now, feeds=list(feeds)).returning(requests.c.id)
+    return Asked(connection.execute(made).scalar_one(), account_id, feeds, last or 0)
+
+
+def ask_for(connection: Connection, account: Account, feeds: tuple[FeedId, ...], now: float) -> Asked | None:
+    """The same for feeds that are named, of an account that has pushed before; None where it has not."""
+    if not is_current(connection):
+        return None
+    account_id = connection.execute(select(accounts.c.id).filter_by(**asdict(account))).scalar()
+    return None if account_id is None else _ask(connection, account_id, feeds, now)
+
+
+def is_open(connection: Connection, asked: Asked) -> bool:
+    """Whether no keeper has taken the request yet."""
+    return connection.execute(select(requests.c.id).where(requests.c.id == asked.request)).first() is not None
 
 
 def withdraw(connection: Connection, asked: Asked) -> bool:
