@@ -10,6 +10,7 @@ from typing import Never
 from keeper import __version__
 from keeper.app.log_events import log_health
 from keeper.app.reload import Reloader
+from keeper.app.shadow_lines import log_shadow
 from keeper.domain.status import ConfigStatus, KeeperStatus
 from keeper.pipeline.network import Network
 from keeper.ports import Clock, PriceEvent, PriceSource
@@ -55,6 +56,7 @@ class Keeper:
         for network in self._networks:
             network.stop()
         await asyncio.wait(networks, timeout=DRAIN_S)
+        log_shadow(self.status())
         for task in (*networks, *others, stopped):
             task.cancel()
         await asyncio.gather(*networks, *others, stopped, return_exceptions=True)
@@ -98,7 +100,9 @@ class Keeper:
     async def _tell_health(self) -> Never:
         while True:
             await asyncio.sleep(_HEALTH_LINE_EVERY_S)
-            log_health(self.status())
+            status = self.status()
+            log_health(status)
+            log_shadow(status)
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()

@@ -157,6 +157,40 @@ class Following:
 
 
 @dataclass(frozen=True, slots=True)
+class ShadowFeed:
+    """What a dry run would have done for one feed, beside what others did, since the start."""
+
+    alias: str
+    ours: int
+    """Pushes that we would have made with the feed in them."""
+    theirs: int
+    """Writes of others that were seen on chain."""
+    ours_first: int
+    """Writes of others before which we would have pushed, since their write before."""
+    theirs_first: int
+    """Writes of others before which we would not."""
+    mean_lead_s: float | None
+    """By how much we would have been first, where we were."""
+    mean_lag_s: float | None
+    """How long after them we would have pushed, where they were first and we followed."""
+    cost: Wei
+    """Estimate of what ours would have taken, its share of each push."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowStatus:
+    """A dry run beside another pusher."""
+
+    feeds: tuple[ShadowFeed, ...] = ()
+    """Those of which there is anything to tell."""
+
+    @property
+    def cost(self) -> Wei:
+        """Of all feeds."""
+        return Wei(sum(feed.cost for feed in self.feeds))
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkStatus:
     """One network."""
 
@@ -188,6 +222,8 @@ class NetworkStatus:
     replacements: int = 0
     """Transactions that outbid an earlier one with the same nonce."""
     spending: SpendStatus = SpendStatus()
+    shadow: ShadowStatus | None = None
+    """In a dry run only."""
     in_policy: InPolicy = ALL_UNKNOWN
     following: Following = field(default_factory=Following)
 

@@ -41,6 +41,7 @@ from keeper.pipeline.ledger import FAILURES, Ledger
 from keeper.pipeline.network_report import NetworkReport
 from keeper.pipeline.planner import Planner, Survey
 from keeper.pipeline.rivals import Rivals
+from keeper.pipeline.shadow import Shadow
 from keeper.pipeline.submitter import Submitter
 from keeper.pipeline.tracker import OnChainView
 from keeper.pipeline.upkeep import Upkeep
@@ -125,6 +126,9 @@ class Network:
                 clock=outside.clock,
             ),
         )
+        self._shadow = Shadow(aliases=config.aliases, view=self._view, clock=outside.clock)
+        if config.dry_run:
+            self._rivals.shadow = self._shadow.wrote
         self._news = asyncio.Event()
         self._unreached = asyncio.Event()
         self._forcing = Forcing()
@@ -172,6 +176,7 @@ class Network:
         self._governor.adopt(policies)
         self._freshness.adopt(policies)
         self._report.feeds.adopt(aliases)
+        self._shadow.aliases = aliases
         self._judge_what_is_known()
         self._upkeep.read_now()
         self._news.set()
@@ -316,6 +321,7 @@ class Network:
         )
         if self._config.dry_run:
             self._view.pretend(plan.prices)
+            self._shadow.pretended(plan)
         elif refusal:
             self._push_ended(dropped(self.name, self._pushes, plan, refusal))
         else:
@@ -393,4 +399,5 @@ class Network:
 
     def status(self) -> NetworkStatus:
         """Everything about this network as of now."""
-        return self._report.status(ready=self._ready)
+        status = self._report.status(ready=self._ready)
+        return replace(status, shadow=self._shadow.status()) if self._config.dry_run else status

@@ -1,6 +1,7 @@
 """Others who push to the same contract: how often, and whether our pushes should look before they write."""
 
 from collections import Counter
+from collections.abc import Callable
 from enum import StrEnum
 
 from keeper.domain.units import FeedId
@@ -22,6 +23,8 @@ class Rivals:
 
     def __init__(self, rule: IfNecessary) -> None:
         self._rule = rule
+        self.shadow: Callable[[FeedId, float], None] | None = None
+        """Who else is told of each write."""
         self._last: float | None = None
         self.writes: Counter[FeedId] = Counter()
         """By feed, since the start."""
@@ -30,6 +33,8 @@ class Rivals:
         """Somebody else stored a price that was news."""
         self.writes[feed_id] += 1
         self._last = now
+        if self.shadow is not None:
+            self.shadow(feed_id, now)
 
     def are_about(self, now: float) -> bool:
         """Whether one wrote lately."""

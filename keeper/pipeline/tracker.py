@@ -47,6 +47,8 @@ class OnChainView:
         """What pushes in flight carry, by their number: as good as on chain while the next one is decided."""
         self._signed: dict[FeedId, deque[Price]] = {}
         """The last prices of each feed that were to be pushed."""
+        self._pretended: dict[FeedId, Price] = {}
+        """What a dry run would have pushed."""
         self._pace = BlockPace()
         self.sightings = Sightings()
         self.live = False
@@ -125,10 +127,8 @@ class OnChainView:
         """The price that will be on chain once everything in flight has landed."""
         price = self._prices.get(feed_id)
         for carried in self._expected.values():
-            coming = carried.get(feed_id)
-            if coming is not None and (price is None or coming.publish_time > price.publish_time):
-                price = coming
-        return price
+            price = _newer(carried.get(feed_id), price)
+        return _newer(self._pretended.get(feed_id), price) if self._pretended else price
 
     def expect(self, push: int, prices: Mapping[FeedId, Price]) -> None:
         """A push in flight carries these."""
@@ -276,4 +276,9 @@ class OnChainView:
 
     def pretend(self, sent: Mapping[FeedId, Price]) -> None:
         """A dry run pushed these: judge the next prices as if they were on chain."""
-        self._prices.update(sent)
+        self._pretended |= sent
+
+
+def _newer(one: Price | None, other: Price | None) -> Price | None:
+    """The newer of two prices, the second of equals."""
+    return one if one is not None and (other is None or one.publish_time > other.publish_time) else other

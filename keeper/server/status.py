@@ -1,7 +1,15 @@
 """From the keeper's state to the answer of /status."""
 
 from keeper.domain.price import Price
-from keeper.domain.status import EndpointStatus, FeedStatus, KeeperStatus, NetworkStatus, SourceStatus, SpendStatus
+from keeper.domain.status import (
+    EndpointStatus,
+    FeedStatus,
+    KeeperStatus,
+    NetworkStatus,
+    ShadowFeed,
+    SourceStatus,
+    SpendStatus,
+)
 from keeper.domain.transaction import Outcome
 from keeper.domain.units import Wei
 from keeper.server.decimals import decimal_text, gwei_text, native_text
@@ -16,6 +24,7 @@ from keeper.server.views import (
     LastPush,
     NetworkView,
     PriceView,
+    ShadowFeedView,
     SourceView,
     SpendingView,
     Spent,
@@ -88,6 +97,20 @@ async def _network(network: NetworkStatus, now: float) -> NetworkView:
         endpoints=[_endpoint(endpoint) for endpoint in network.endpoints],
         rpc_calls=dict(network.rpc_calls),
         feeds=await paced(_feed(feed, now) for feed in network.feeds),
+        shadow=None if network.shadow is None else [_shadow(feed) for feed in network.shadow.feeds],
+    )
+
+
+def _shadow(feed: ShadowFeed) -> ShadowFeedView:
+    return ShadowFeedView(
+        alias=feed.alias,
+        ours=feed.ours,
+        theirs=feed.theirs,
+        ours_first=feed.ours_first,
+        theirs_first=feed.theirs_first,
+        mean_lead_s=_optional(feed.mean_lead_s),
+        mean_lag_s=_optional(feed.mean_lag_s),
+        cost=_amount(feed.cost),
     )
 
 

@@ -106,6 +106,19 @@ class InPolicyView(msgspec.Struct, frozen=True):
     last_hour_percent: str | None
 
 
+class ShadowFeedView(msgspec.Struct, frozen=True, gc=False):
+    """What a dry run would have done for one feed, beside what others did."""
+
+    alias: str
+    ours: int
+    theirs: int
+    ours_first: int
+    theirs_first: int
+    mean_lead_s: float | None
+    mean_lag_s: float | None
+    cost: Amount
+
+
 class NetworkView(msgspec.Struct, frozen=True):
     """One network."""
 
@@ -136,6 +149,8 @@ class NetworkView(msgspec.Struct, frozen=True):
     rpc_calls: dict[str, int]
     """JSON-RPC requests by method since the start."""
     feeds: list[FeedView]
+    shadow: list[ShadowFeedView] | None
+    """In a dry run only."""
 
 
 class SourceView(msgspec.Struct, frozen=True):

@@ -81,6 +81,8 @@ async def test_lists_every_metric_with_its_type_and_labels() -> None:
         views.EndpointView,
         views.Spent,
         views.SpendingView,
+        views.ShadowFeedView,
+        views.ConfigView,
         views.NetworkView,
         views.SourceView,
         views.StatusView,

@@ -80,6 +80,7 @@ async def test_tells_of_each_network() -> None:
             "failed": 0,
             "held_by_budget": 0,
         },
+        "shadow": None,
         "replacements": 3,
         "spent": {
             "gas": {"wei": "123456789000000", "native": "0.000123456789"},
