@@ -72,6 +72,10 @@ class Glance:
     """None for a feed that was never pushed."""
     update_fee: UpdateFee | None = None
     """By the contract's constants; None where they were not asked for, or there are none."""
+    valid_period_s: int | None = None
+    """For how long readers take a price for good; None likewise."""
+    version: str = ""
+    """Which one the contract is, where it tells that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +137,10 @@ class ChainListener(Protocol):
 
     def on_writes(self, writes: Sequence[FeedWrite], block: int, tx_hash: bytes) -> None:
         """The contract stored prices, in whoever's transaction: each once."""
+        ...
+
+    def on_change(self, name: str, block: int) -> None:
+        """The contract told by an event of this name that it was changed: its fees, its code, whom it trusts."""
         ...
 
     def on_unwritten(self, writes: Sequence[FeedWrite], block: int, tx_hash: bytes) -> None:

@@ -13,6 +13,7 @@ from keeper.domain.events import (
     BudgetNearlySpent,
     ChainRead,
     ChainReadFailed,
+    ContractChanged,
     Event,
     FailingRepeatedly,
     FeeCapReached,
@@ -72,6 +73,7 @@ def level_of(event: Event) -> int:
             | SourcePolling()
             | SourceProblem()
             | ChainReadFailed()
+            | ContractChanged()
             | PushRetried()
             | PushOrphaned()
             | FeeCapReached()
@@ -99,6 +101,7 @@ def line_of(event: Event, names: FeedNames, reasons: Mapping[FeedId, Reason]) ->
             ChainRead()
             | ChainReadFailed()
             | FollowModeChanged()
+            | ContractChanged()
             | ForceRequested()
             | NothingToPush()
             | FailingRepeatedly()
@@ -136,8 +139,26 @@ def _source_line(event: SourceConnected | SourceLost | SourcePolling | SourcePro
             assert_never(event)
 
 
+def _chain_line(event: FollowModeChanged | ContractChanged) -> Line:
+    network = {"network": event.network}
+    match event:
+        case FollowModeChanged(mode=mode):
+            return Line("follow_mode", f"{event.network} is followed: {mode}", network | {"mode": mode})
+        case ContractChanged(what=what, block=block):
+            text = f"{event.network}: the contract has changed at block {block}: {what}"
+            return Line("contract_changed", text, network | {"what": what, "block": block})
+        case _:
+            assert_never(event)
+
+
 def _network_line(
-    event: ChainRead | ChainReadFailed | FollowModeChanged | ForceRequested | NothingToPush | FailingRepeatedly,
+    event: ChainRead
+    | ChainReadFailed
+    | FollowModeChanged
+    | ContractChanged
+    | ForceRequested
+    | NothingToPush
+    | FailingRepeatedly,
 ) -> Line:
     network = {"network": event.network}
     match event:
@@ -149,8 +170,8 @@ def _network_line(
         case ChainReadFailed(error=error):
             text = f"{event.network} cannot be read, its last known state stays in force: {error}"
             return Line("chain_read_failed", text, network | {"error": error})
-        case FollowModeChanged(mode=mode):
-            return Line("follow_mode", f"{event.network} is followed: {mode}", network | {"mode": mode})
+        case FollowModeChanged() | ContractChanged():
+            return _chain_line(event)
         case ForceRequested(origin=origin, feeds=feeds):
             text = f"{event.network}: update of {feeds} feeds asked for by {origin}"
             return Line("force_requested", text, network | {"origin": origin, "feeds": feeds})

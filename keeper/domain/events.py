@@ -68,6 +68,16 @@ class ChainReadFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class ContractChanged:
+    """The contract is not what it was: its terms are learned anew, with a push that is tried for free."""
+
+    network: str
+    what: str
+    """The name of its own event, or what a poll found."""
+    block: int
+
+
+@dataclass(frozen=True, slots=True)
 class FollowModeChanged:
     """From now on the chain tells what happens by itself, or no longer does."""
 
@@ -256,6 +266,7 @@ Event: TypeAlias = (
     | SourceStoodDown
     | ChainRead
     | ChainReadFailed
+    | ContractChanged
     | FollowModeChanged
     | ForceRequested
     | NothingToPush

@@ -1,5 +1,6 @@
 """What a listener was told of the chain. What it has missed is asked for, what it knows is not told again."""
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeAlias
 
@@ -7,8 +8,8 @@ from keeper.evm import pyth
 from keeper.evm.errors import result_of
 from keeper.evm.heads import Heads
 from keeper.evm.shapes import Header, PlacedLog, head_of, read, read_all
-from keeper.evm.stored import Batch, Stored, StoredPrices, stored
-from keeper.evm.wire import Call, Response, to_hex
+from keeper.evm.stored import Batch, StoredPrices, change, stored
+from keeper.evm.wire import Call, Response, quantity, to_hex
 from keeper.ports import ChainListener, Head
 
 DEPTH = 64
@@ -30,6 +31,8 @@ class Chronicle:
         self._listener = listener
         self._heads = Heads(DEPTH)
         self._prices = StoredPrices(DEPTH)
+        self._changes: deque[tuple[str, str]] = deque(maxlen=DEPTH)
+        """Block and position of those told last."""
 
     @property
     def newest(self) -> Head | None:
@@ -63,9 +66,17 @@ class Chronicle:
         if unheard:
             await self._ask_for_events(row[0].number, ask)
 
-    def take_events(self, events: Iterable[Stored]) -> None:
-        """Tell of stored prices, and of those that a reorganisation took back."""
-        self._tell(self._prices.take(events))
+    def take_logs(self, logs: Sequence[PlacedLog]) -> None:
+        """Tell of stored prices, and of those that a reorganisation took back; and of changes to the contract."""
+        self._tell(self._prices.take(event for log in logs if (event := stored(log, self._contract)) is not None))
+        for log in logs:
+            self._tell_change(log)
+
+    def _tell_change(self, log: PlacedLog) -> None:
+        name = change(log, self._contract)
+        if name and not log.removed and (place := (log.block_hash, log.log_index)) not in self._changes:
+            self._changes.append(place)
+            self._listener.on_change(name, quantity(log.block_number))
 
     def _tell(self, batches: Iterable[Batch]) -> None:
         for writes, block, tx_hash, removed in batches:
@@ -80,10 +91,9 @@ class Chronicle:
         """Those from that block on; where the node refuses, the listener has to read what it needs."""
         (response,) = await ask([Call("eth_getLogs", ({**events_of(self._contract), "fromBlock": hex(first)},))])
         if response.error is None:
-            logs = read_all(response.result, PlacedLog)
-            self.take_events(event for log in logs if (event := stored(log, self._contract)) is not None)
+            self.take_logs(read_all(response.result, PlacedLog))
 
 
 def events_of(contract: str) -> dict[str, object]:
-    """The filter for prices that the contract stored."""
-    return {"address": contract, "topics": [to_hex(pyth.PRICE_FEED_UPDATE)]}
+    """The filter for prices that the contract stored, and for changes to it."""
+    return {"address": contract, "topics": [[to_hex(topic) for topic in (pyth.PRICE_FEED_UPDATE, *pyth.CHANGES)]]}

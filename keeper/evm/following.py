@@ -12,7 +12,6 @@ from keeper.evm.errors import Kind, classify, result_of
 from keeper.evm.inbox import Inbox
 from keeper.evm.roster import Roster
 from keeper.evm.shapes import Header, PlacedLog, head_of, read
-from keeper.evm.stored import Stored, stored
 from keeper.evm.wire import Call, Notice, Response, quantity
 
 _TIMEOUT_S = 5.0
@@ -83,20 +82,19 @@ class Session:
                 await self._look_for_blocks()
 
     async def _tell(self, notices: Sequence[Notice]) -> None:
-        events: list[Stored] = []
+        logs: list[PlacedLog] = []
         for notice in notices:
             if notice.subscription == self._events_id:
-                event = stored(read(notice.result, PlacedLog), self._contract)
-                events += [event] if event is not None else []
+                logs.append(read(notice.result, PlacedLog))
             elif notice.subscription == self._heads_id:
-                self._chronicle.take_events(events)
-                events = []
+                self._chronicle.take_logs(logs)
+                logs = []
                 head = head_of(read(notice.result, Header))
                 self._endpoint.saw_block(head.number)
                 await self._chronicle.take_head(head, self._ask)
                 self._block_came()
                 self._leave_if_behind()
-        self._chronicle.take_events(events)
+        self._chronicle.take_logs(logs)
 
     def _block_came(self) -> None:
         block_time_s = self._roster.frontier.block_time_s or 0.0

@@ -16,6 +16,7 @@ _AGGREGATE3 = keccak(b"aggregate3((address,bool,bytes)[])")[:4]
 _GET_ETH_BALANCE = keccak(b"getEthBalance(address)")[:4]
 _GET_BLOCK_NUMBER = keccak(b"getBlockNumber()")[:4]
 _MAY_FAIL = True
+_LONGEST_TEXT = 40
 _NO_MULTICALL = "the contract at MULTICALL_ADDRESS does not answer as Multicall3 does"
 
 
@@ -66,3 +67,17 @@ def read_number(told: Told) -> int:
     if not told.succeeded or len(told.data) != 32:
         raise Transient(_NO_MULTICALL)
     return int.from_bytes(told.data)
+
+
+def number_or_none(told: Told) -> int | None:
+    """The same; None where the contract does not tell it."""
+    return int.from_bytes(told.data) if told.succeeded and len(told.data) == 32 else None
+
+
+def text_or_empty(told: Told) -> str:
+    """The text that is the answer; empty where the contract does not tell one."""
+    try:
+        (text,) = decode(["string"], told.data) if told.succeeded else ("",)
+    except (DecodingError, UnicodeDecodeError):
+        return ""
+    return str(text)[:_LONGEST_TEXT]

@@ -20,6 +20,24 @@ def _selector(signature: str) -> bytes:
 PRICE_FEED_UPDATE = keccak(b"PriceFeedUpdate(bytes32,uint64,int64,uint64)")
 """First topic of the event; the second is the feed."""
 
+_DATA_SOURCE = "(uint16,bytes32)"
+CHANGES = {
+    keccak(event.encode()): event.partition("(")[0]
+    for event in (
+        "FeeSet(uint256,uint256)",
+        "TransactionFeeSet(uint256,uint256)",
+        "ValidPeriodSet(uint256,uint256)",
+        "WormholeAddressSet(address,address)",
+        f"DataSourcesSet({_DATA_SOURCE}[],{_DATA_SOURCE}[])",
+        f"GovernanceDataSourceSet({_DATA_SOURCE},{_DATA_SOURCE},uint64)",
+        "ContractUpgraded(address,address)",
+        "Upgraded(address)",
+        "Paused(address)",
+        "Unpaused(address)",
+    )
+}
+"""First topics of the events by which contracts tell that they were changed, and the names of these."""
+
 PRICE_FEED_NOT_FOUND = _selector("PriceFeedNotFound()")
 
 _UPDATE_PRICE_FEEDS = _selector("updatePriceFeeds(bytes[])")
@@ -29,6 +47,11 @@ _GET_PRICE_UNSAFE = _selector("getPriceUnsafe(bytes32)")
 
 FEE_CONSTANTS = (_selector("singleUpdateFeeInWei()"), _selector("transactionFeeInWei()"))
 """Calldata that asks for the fee of a message, and for that of a transaction; not every contract answers."""
+
+VERSION = _selector("version()")
+"""Calldata that asks which version the contract is: a text, told by those that can be upgraded."""
+VALID_PERIOD = _selector("getValidTimePeriod()")
+"""Calldata that asks for how many seconds readers take a price for good."""
 
 _SOURCE_AT_FAULT = (
     "the contract does not trust who signs the source's prices: HERMES_URL and CONTRACT_ADDRESS are of different"
@@ -123,6 +146,8 @@ def _word(number: int) -> bytes:
 
 
 def _words(data: bytes, count: int) -> list[bytes]:
+    if not data:
+        raise Transient("nothing answers at CONTRACT_ADDRESS: there is no contract, or no longer, or it is another one")
     if len(data) < count * _WORD:
         raise Transient(f"the contract answers {len(data)} bytes where {count * _WORD} are due: check CONTRACT_ADDRESS")
     return [data[at : at + _WORD] for at in range(0, count * _WORD, _WORD)]

@@ -60,6 +60,8 @@ class Reader:
             prices=glance.prices,
             balance=glance.balance,
             update_fee=glance.update_fee,
+            valid_period_s=glance.valid_period_s,
+            version=glance.version,
             block_gas_limit=Gas(quantity(header.gas_limit)),
             market=fee_market(header.base_fee_per_gas, fees),
             nonce=quantity(result_of(nonce)),
@@ -107,12 +109,12 @@ class Reader:
         return [
             Part(address, multicall.get_block_number()),
             Part(address, multicall.get_eth_balance(self._account)),
-            *(Part(self._contract, calldata) for calldata in pyth.FEE_CONSTANTS),
+            *(Part(self._contract, calldata) for calldata in (*pyth.FEE_CONSTANTS, pyth.VALID_PERIOD, pyth.VERSION)),
             *(Part(self._contract, pyth.get_price_unsafe(feed_id)) for feed_id in feeds),
         ]
 
     def _glance(self, feeds: Sequence[FeedId], told: Sequence[Told], head: Sequence[Response]) -> Glance:
-        block, balance, per_message, per_transaction, *prices = told
+        block, balance, per_message, per_transaction, valid_period, version, *prices = told
         number = multicall.read_number(block)
         for response in head:
             of_chain = quantity(shapes.read(result_of(response), shapes.Header).number)
@@ -122,6 +124,8 @@ class Reader:
             block=number,
             balance=Wei(multicall.read_number(balance)),
             update_fee=_update_fee(per_message, per_transaction),
+            valid_period_s=multicall.number_or_none(valid_period),
+            version=multicall.text_or_empty(version),
             prices={feed_id: _told_price(price) for feed_id, price in zip(feeds, prices, strict=True)},
         )
 
@@ -149,12 +153,8 @@ class Reader:
 
 def _update_fee(per_message: Told, per_transaction: Told) -> UpdateFee | None:
     """By the contract's constants; older contracts know no fee for the transaction, others may know neither."""
-    if not per_message.succeeded or not per_message.data:
-        return None
-    known = per_transaction.succeeded and per_transaction.data
-    return UpdateFee(
-        Wei(pyth.read_fee(per_message.data)), Wei(pyth.read_fee(per_transaction.data)) if known else Wei(0)
-    )
+    fee = multicall.number_or_none(per_message)
+    return None if fee is None else UpdateFee(Wei(fee), Wei(multicall.number_or_none(per_transaction) or 0))
 
 
 def _told_price(told: Told) -> Price | None:

@@ -40,6 +40,13 @@ def feed_write(log: Log, contract: str) -> FeedWrite | None:
     return pyth.read_write(feed_topic, octets(log.data)) if topic == pyth.PRICE_FEED_UPDATE else None
 
 
+def change(log: Log, contract: str) -> str:
+    """The name of the event by which the contract tells that it was changed; empty for any other."""
+    if log.address.lower() != contract.lower() or not log.topics:
+        return ""
+    return pyth.CHANGES.get(octets(log.topics[0]), "")
+
+
 def stored(log: PlacedLog, contract: str) -> Stored | None:
     """The same with its place; raises Transient for a log that stands nowhere."""
     write = feed_write(log, contract)

@@ -50,6 +50,10 @@ class Follower:
             self._view.wrote(write, like=self._buffer.price(write.feed_id), block=block, origin=origin)
         self._stirred()
 
+    def on_change(self, name: str, block: int) -> None:
+        """See ChainListener."""
+        self._upkeep.contract_changed(name, block)
+
     def on_unwritten(self, writes: Sequence[FeedWrite], block: int, tx_hash: bytes) -> None:  # noqa: ARG002
         """See ChainListener. What was on chain before is to be read; our own push does so when its receipt is gone."""
         self._view.sightings.taken_back += 1

@@ -7,6 +7,7 @@ from typing import Never
 from keeper.domain.errors import KeeperError
 from keeper.domain.events import ChainRead, ChainReadFailed, FollowModeChanged
 from keeper.domain.polling import PollPace
+from keeper.pipeline.contract_watch import ContractWatch
 from keeper.pipeline.governor import Governor
 from keeper.pipeline.submitter import Submitter
 from keeper.pipeline.tracker import OnChainView
@@ -15,6 +16,7 @@ from keeper.ports import Clock, Emit, Glance
 _MS = 1000
 _WHOLE_READ_EVERY_S = 7200.0
 """Nonce and fees are learned from pushes and heads: they need repair far less often than prices."""
+_URGENT_READS = 5
 _ONCE_MORE_S = 1.0
 """What is known to be wrong is read again so soon where that has failed."""
 _FEES_LAST_S = 60.0
@@ -50,7 +52,9 @@ class Upkeep:
         self._hurry = asyncio.Event()
         self._fees_wanted = asyncio.Event()
         self._taken_back = False
-        self._at_once = False
+        self._urgent = 0
+        """So many reads may follow one another until one succeeds."""
+        self._contract = ContractWatch(network=network, tell=tell)
         self.trouble = "the chain was not read yet"
         """Why the chain is not known; empty while it is."""
 
@@ -82,11 +86,16 @@ class Upkeep:
     def read_anew(self) -> None:
         """What is on chain was taken back: read now."""
         self._taken_back = True
-        self._hurry.set()
+        self.read_now(tries=_URGENT_READS)
 
-    def read_now(self) -> None:
-        """Do not wait until the next read is due."""
-        self._at_once = True
+    def contract_changed(self, name: str, block: int) -> None:
+        """The contract told so: learn what it wants now."""
+        self._contract.told(name, block)
+        self.read_now(tries=_URGENT_READS)
+
+    def read_now(self, *, tries: int = 1) -> None:
+        """Do not wait until the next read is due; should it fail, so many follow one another."""
+        self._urgent = tries
         self._hurry.set()
 
     async def poll_forever(self) -> Never:
@@ -94,13 +103,14 @@ class Upkeep:
         while True:
             await self._pause()
             surprises = self._view.sightings.surprises
+            tries, self._urgent = self._urgent, 0
             try:
-                await self._repair()
-                self.trouble = ""
+                self.trouble = await self._repair()
                 self._pace = self._pace.after(surprised=self._view.sightings.surprises > surprises)
             except KeeperError as exc:
                 self.failed(exc)
-                await asyncio.sleep(_ONCE_MORE_S if self._taken_back else 0)
+                self._urgent = max(self._urgent, tries - 1)
+                await asyncio.sleep(_ONCE_MORE_S if self._urgent else 0)
 
     @property
     def fees_are_old(self) -> bool:
@@ -127,34 +137,38 @@ class Upkeep:
         await self._submitter.heard_of(state.nonce)
         self._tell_read(state, state.nonce)
 
-    async def _repair(self) -> None:
-        """Read what changes by itself, everything now and then, and the contract's terms where they have changed."""
+    async def _repair(self) -> str:
+        """Read what changes by itself, everything now and then, and the contract's terms where they have changed.
+
+        Returns what is wrong with the contract, as far as that is known; empty if nothing is.
+        """
         waits_for_fees = self._governor.look_again_s is not None
         if waits_for_fees or self._view.read_since_s >= _WHOLE_READ_EVERY_S:
             await self.read(reorganised=self._taken_back)
         else:
             self._tell_read(await self._view.glance(reorganised=self._taken_back))
         self._taken_back = False
-        if self._view.terms_are_due:
-            await self._view.learn_terms()
+        if not self._view.terms_are_due and not self._contract.changed:
+            return ""
+        return self._contract.tried((await self._view.learn_terms()).refusal)
 
     def _tell_read(self, glance: Glance, nonce: int | None = None) -> None:
         self._governor.funded(glance.balance)
+        self._contract.saw(glance)
         self._tell(ChainRead(self._network, glance.block, glance.balance, nonce))
 
     def failed(self, problem: KeeperError) -> None:
         """The chain could not be read."""
-        self.trouble = str(problem)
+        self.trouble = self._contract.explain(str(problem))
         self._tell(ChainReadFailed(self._network, self.trouble))
 
     async def _pause(self) -> None:
         """Until the next read is due; how far that is may change meanwhile."""
         began = self._clock.monotonic()
-        while not (self._taken_back or self._at_once):
+        while not self._urgent:
             self._hurry.clear()
             try:
                 async with asyncio.timeout(began + self.interval_s - self._clock.monotonic()):
                     await self._hurry.wait()
             except TimeoutError:
                 return
-        self._at_once = False

@@ -8,6 +8,7 @@ from itertools import count
 from time import monotonic
 
 import pytest
+from eth_hash.auto import keccak
 
 from keeper.domain.errors import Transient
 from keeper.domain.units import FeedId
@@ -92,6 +93,14 @@ async def test_tells_what_others_push(bench: Bench) -> None:
     await bench.is_told_as_it_stands()
     assert [len(told.writes) for told in bench.listener.written][-2:] == [2, 1]
     assert bench.listener.live == [True]
+
+
+async def test_tells_that_the_contract_was_changed(bench: Bench) -> None:
+    topic = keccak(b"FeeSet(uint256,uint256)").hex()
+    await bench.node.request("anvil_setCode", bench.contract.address, f"0x7f{topic}60006000a100")
+    assert (await bench.node.send(b"", to=bench.contract.address)).succeeded
+    await wait_until(lambda: bench.listener.changes)
+    assert [name for name, _ in bench.listener.changes] == ["FeeSet"]
 
 
 async def test_tells_what_was_pushed_while_no_socket_was_there(bench: Bench) -> None:

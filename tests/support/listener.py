@@ -24,6 +24,7 @@ class RecordingListener:
         self.heads: list[Head] = []
         self.written: list[Told] = []
         self.unwritten: list[Told] = []
+        self.changes: list[tuple[str, int]] = []
 
     def on_live(self, *, live: bool) -> None:
         assert not self.live or self.live[-1] != live, "told twice"
@@ -34,6 +35,9 @@ class RecordingListener:
 
     def on_writes(self, writes: Sequence[FeedWrite], block: int, tx_hash: bytes) -> None:
         self.written.append(Told(tuple(writes), block, tx_hash))
+
+    def on_change(self, name: str, block: int) -> None:
+        self.changes.append((name, block))
 
     def on_unwritten(self, writes: Sequence[FeedWrite], block: int, tx_hash: bytes) -> None:
         self.unwritten.append(Told(tuple(writes), block, tx_hash))

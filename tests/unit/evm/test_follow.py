@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
+from eth_hash.auto import keccak
 
 from keeper.evm.chain import EvmChain
 from keeper.evm.rpc import RpcPool
@@ -440,3 +441,62 @@ class TestWatchdog:
             await asyncio.sleep(WATCHDOG_S + 5)
             assert bench.nodes[1].subscriptions
             bench.asserts_all_is_told()
+
+
+def change_log(event: str, *, block: int, position: int = 0, removed: bool = False) -> dict[str, object]:
+    return {
+        "address": CONTRACT.lower(),
+        "topics": ["0x" + keccak(event.encode()).hex()],
+        "data": "0x",
+        "logIndex": hex(position),
+        "blockNumber": hex(block),
+        "blockHash": "0x" + "ab" * 32,
+        "transactionHash": "0x" + "cd" * 32,
+        "removed": removed,
+    }
+
+
+class TestChanges:
+    @pytest.mark.parametrize(
+        "event",
+        [
+            "FeeSet(uint256,uint256)",
+            "TransactionFeeSet(uint256,uint256)",
+            "ValidPeriodSet(uint256,uint256)",
+            "WormholeAddressSet(address,address)",
+            "DataSourcesSet((uint16,bytes32)[],(uint16,bytes32)[])",
+            "GovernanceDataSourceSet((uint16,bytes32),(uint16,bytes32),uint64)",
+            "ContractUpgraded(address,address)",
+            "Upgraded(address)",
+            "Paused(address)",
+            "Unpaused(address)",
+        ],
+    )
+    async def test_a_change_of_the_contract_is_told_once(self, event: str) -> None:
+        async with followed() as bench:
+            (logs,) = [each for each, kind in bench.nodes[0].subscriptions.items() if kind == "logs"]
+            for _ in range(2):
+                bench.nodes[0].notify(logs, change_log(event, block=101))
+            await settle()
+            assert bench.listener.changes == [(event.partition("(")[0], 101)]
+
+    async def test_what_is_taken_back_and_what_others_tell_is_no_change(self) -> None:
+        async with followed() as bench:
+            (logs,) = [each for each, kind in bench.nodes[0].subscriptions.items() if kind == "logs"]
+            bench.nodes[0].notify(logs, change_log("FeeSet(uint256,uint256)", block=101, removed=True))
+            bench.nodes[0].notify(logs, change_log("Transfer(address,address)", block=101))
+            stranger = change_log("FeeSet(uint256,uint256)", block=101) | {"address": "0x" + "11" * 20}
+            bench.nodes[0].notify(logs, stranger)
+            await settle()
+            assert bench.listener.changes == []
+            assert bench.listener.is_live
+
+    async def test_asks_for_changes_along_with_prices(self) -> None:
+        async with followed() as bench:
+            (asked,) = [
+                params[1]
+                for method, params in bench.nodes[0].requests
+                if method == "eth_subscribe" and params[0] == "logs"
+            ]
+            (topics,) = asked["topics"]
+            assert "0x" + keccak(b"FeeSet(uint256,uint256)").hex() in topics

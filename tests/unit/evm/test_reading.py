@@ -49,6 +49,8 @@ class Multicall:
             selector("singleUpdateFeeInWei()"): (True, encode(["uint256"], [3])),
             selector("transactionFeeInWei()"): (False, b""),
         }
+        self.fees[selector("getValidTimePeriod()")] = (True, encode(["uint256"], [60]))
+        self.fees[selector("version()")] = (True, encode(["string"], ["1.4.5"]))
         self.most_parts = 10_000
         self.bundles: list[int] = []
 
@@ -150,7 +152,7 @@ async def test_a_node_that_allows_less_is_asked_for_less() -> None:
     chain = await chain_on(node_with(calls))
     for _ in range(2):
         assert (await chain.glance(FEEDS[:400])).prices == dict.fromkeys(FEEDS[:400], PRICE)
-    assert sorted(calls.bundles) == [148, 256, 404]
+    assert sorted(calls.bundles) == [150, 256, 406]
 
 
 async def test_where_contracts_see_the_blocks_of_another_chain_the_header_counts() -> None:
@@ -168,6 +170,19 @@ async def test_a_contract_without_constants_tells_no_update_fee() -> None:
     calls = Multicall()
     calls.fees = dict.fromkeys(calls.fees, (False, b""))
     assert (await (await chain_on(node_with(calls))).glance([])).update_fee is None
+
+
+async def test_tells_what_the_contract_says_of_itself() -> None:
+    glance = await (await chain_on(node_with(Multicall()))).glance([])
+    assert (glance.version, glance.valid_period_s) == ("1.4.5", 60)
+
+
+@pytest.mark.parametrize("answer", [(False, b""), (True, b""), (True, bytes(64)), (True, b"\xff" * 96)])
+async def test_a_contract_need_not_say_anything_of_itself(answer: Answer) -> None:
+    calls = Multicall()
+    calls.fees |= {selector("version()"): answer, selector("getValidTimePeriod()"): (False, b"")}
+    glance = await (await chain_on(node_with(calls))).glance([])
+    assert (glance.version, glance.valid_period_s) == ("", None)
 
 
 async def test_the_fee_of_a_transaction_counts_where_there_is_one() -> None:

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from keeper.domain.events import FollowModeChanged
+from keeper.domain.events import ContractChanged, FollowModeChanged, PushPlanned
 from keeper.domain.policy import Early, FeedPolicy, Staleness
 from keeper.domain.price import Price
 from keeper.domain.sightings import Origin
@@ -194,3 +194,69 @@ async def test_polls_often_while_others_push_too(start: Start) -> None:
         bench.chain.block += 1
         await asyncio.sleep(600)
         assert bench.chain.requests["glance"] >= before + 13
+
+
+async def test_a_new_update_fee_is_learned_as_soon_as_the_contract_tells(start: Start) -> None:
+    chain = LiveChain()
+    mining = await run_blocks(chain)
+    async with start(chain=chain) as bench:
+        await quiet(bench)
+        chain.fee_per_message = 7
+        assert chain.listener is not None
+        chain.listener.on_change("FeeSet", chain.block)
+        await asyncio.sleep(0.5)
+        assert [told.what for told in bench.told(ContractChanged)] == [
+            "FeeSet",
+            "update fee 1 -> 7 wei a message",
+        ]
+        bench.publish(F1=110_000)
+        await asyncio.sleep(5)
+        assert [planned.update_fee for planned in bench.told(PushPlanned)] == [7]
+        assert bench.outcomes() == [Outcome.CONFIRMED]
+    mining.cancel()
+
+
+async def test_an_upgrade_to_what_refuses_pushes_is_told_until_it_is_mended(start: Start) -> None:
+    chain = LiveChain()
+    mining = await run_blocks(chain)
+    async with start(chain=chain, poll_interval_s=30.0) as bench:
+        await quiet(bench)
+        chain.reverting = "execution reverted"
+        assert chain.listener is not None
+        chain.listener.on_change("ContractUpgraded", chain.block)
+        await asyncio.sleep(65)
+        assert bench.network.status().detail == (
+            "the contract has changed (ContractUpgraded), and refuses pushes: execution reverted"
+        )
+        chain.reverting = ""
+        await asyncio.sleep(30)
+        assert bench.network.status().detail == ""
+    mining.cancel()
+
+
+async def test_a_poll_finds_a_new_fee_that_nobody_told_of(start: Start) -> None:
+    async with start(poll_interval_s=60.0) as bench:
+        await quiet(bench)
+        terms = bench.chain.requests["terms"]
+        await asyncio.sleep(300)
+        assert bench.chain.requests["terms"] == terms
+        bench.chain.fee_per_message = 7
+        await asyncio.sleep(60)
+        assert [told.what for told in bench.told(ContractChanged)] == ["update fee 1 -> 7 wei a message"]
+        assert bench.chain.requests["terms"] == terms + 1
+
+
+async def test_a_contract_that_cannot_be_read_any_more_is_not_asked_again_and_again(start: Start) -> None:
+    chain = LiveChain()
+    mining = await run_blocks(chain)
+    async with start(chain=chain, poll_interval_s=300.0) as bench:
+        await quiet(bench)
+        chain.unreadable = 1_000
+        assert chain.listener is not None
+        before = chain.requests["read"]
+        chain.listener.on_change("Paused", chain.block)
+        await asyncio.sleep(200)
+        assert "Paused" in bench.network.status().detail
+        assert chain.unreadable >= 1_000 - 5
+        assert chain.requests["read"] <= before + 5
+    mining.cancel()
