@@ -12,6 +12,7 @@ from pathlib import Path
 
 import uvloop
 
+from bench.budget import budget_table
 from bench.chain import gas_table, requests_table
 from bench.journal import journal_table
 from bench.latency import latency_table
@@ -44,6 +45,7 @@ TABLES: dict[str, Callable[[Effort], str]] = {
         feed_counts=(1, 10, 100, 500), samples=effort.samples, warm_up=effort.warm_up
     ),
     "requests": lambda effort: asyncio.run(requests_table(pushes=effort.pushes, idle_s=effort.idle_s)),
+    "budget": lambda effort: asyncio.run(budget_table(polls=effort.idle_s, pushes=effort.pushes)),
     "gas": lambda effort: asyncio.run(gas_table(pushes=effort.pushes)),
     "journal": lambda effort: uvloop.run(journal_table(pushes=effort.samples * 5)),
     "load": lambda effort: load_table(seconds=effort.load_s),

@@ -13,8 +13,8 @@ _MINUTE_S = 60
 _POLLS_PER_MINUTE = 0.2
 """`MONITORING_INTERVAL_MS` is five minutes by default."""
 _POLL_S = 4
-_POLL = "eth_getBalance"
-"""Only a poll asks this."""
+_POLL = "eth_call"
+"""A poll asks this once, by way of Multicall3."""
 
 
 async def requests_table(*, pushes: int, idle_s: int) -> str:

@@ -25,6 +25,7 @@ from keeper.lab.anvil import DEV_PRIVATE_KEY, Anvil
 from keeper.lab.anvil_install import ensure_anvil
 from keeper.lab.contract import ContractTerms, deploy_contract
 from keeper.lab.hermes import HermesSimulator, SimulatorConfig
+from keeper.lab.multicall import place_multicall
 from keeper.signing.raw_key import RawKeySigner
 
 FEEDS = 10
@@ -163,6 +164,7 @@ async def devnet() -> AsyncIterator[Devnet]:
     async with Anvil(binary) as anvil, CountingProxy(anvil.url) as proxy:
         pool = RpcPool([transport("anvil", anvil.url)], clock=SystemClock())
         terms = ContractTerms(signers=hermes.signers, quorum=hermes.quorum, update_fee=FEE_PER_MESSAGE)
+        await place_multicall(pool)
         contract = await deploy_contract(pool, signer=RawKeySigner(DEV_PRIVATE_KEY), terms=terms)
         await pool.close()
         await hermes.start()

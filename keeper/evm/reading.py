@@ -51,6 +51,7 @@ class Reader:
     async def read(self, feeds: Sequence[FeedId]) -> ChainState:
         """Everything, in one batch."""
         self._is_there = None  # it may have come, or gone
+        self._most_parts = min(2 * self._most_parts, MOST_PARTS)
         nonce_call = Call("eth_getTransactionCount", (self._account, "latest"))
         glance, (head, nonce, *fees) = await self._look(feeds, [_HEADER, nonce_call, *self._fee_calls])
         header = shapes.read(result_of(head), shapes.Header)

@@ -1,7 +1,7 @@
 """What is on chain, as far as the keeper knows: what it is told, its own receipts, and a poll that repairs the rest."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from keeper.domain.fees import FeeMarket, UpdateFee
@@ -199,8 +199,14 @@ class OnChainView:
         return state
 
     async def glance(self, *, reorganised: bool = False) -> Glance:
-        """Read prices, balance and update fee, with the same rule."""
+        """Read prices, balance and update fee, with the same rule.
+
+        Who answers from an older block than was seen before it was asked is asked for everything: that shows it to lag.
+        """
+        seen = self._block
         glance = await self._chain.glance(self._feeds)
+        if glance.block < seen and not reorganised:
+            return await self.read()
         self._take(glance, reorganised=reorganised)
         return glance
 
@@ -270,9 +276,16 @@ class OnChainView:
         for write in receipt.writes:
             like = plan.prices.get(write.feed_id)
             self.wrote(write, like=like, block=receipt.block_number, origin=Origin.SELF)
+        self._disown(plan.prices.keys() - {write.feed_id for write in receipt.writes}, plan)
         out_of_gas = not receipt.succeeded and receipt.gas_used * 50 >= plan.gas_limit * 49
         if out_of_gas or len(receipt.writes) == plan.shape.feeds:
             self.gas = self.gas.learned(plan.shape, receipt.gas_used)
+
+    def _disown(self, feeds: Iterable[FeedId], plan: Plan) -> None:
+        """A push of ours did not store these: whoever did, it was somebody else."""
+        for feed_id in feeds:
+            signed = self._signed.get(feed_id, ())
+            self._signed[feed_id] = deque((price for price in signed if price != plan.prices[feed_id]), _SIGNED)
 
     def pretend(self, sent: Mapping[FeedId, Price]) -> None:
         """A dry run pushed these: judge the next prices as if they were on chain."""

@@ -186,9 +186,11 @@ class Watcher:
             return ""
 
     async def _read_anew(self) -> None:
-        """What is on chain is not what was thought; where nobody answers the next poll will tell."""
+        """What is on chain is not what was thought, nor perhaps the update fee; the next poll tells if nobody does."""
         with suppress(KeeperError):
             await self._view.glance()
+            if self._view.terms_are_due:
+                await self._view.learn_terms()
 
     async def _orphaned(self, flight: Flight) -> Flight:
         """A reorganisation took the block away: the push is in flight again, and the view is read anew."""

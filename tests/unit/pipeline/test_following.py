@@ -260,3 +260,35 @@ async def test_a_contract_that_cannot_be_read_any_more_is_not_asked_again_and_ag
         assert chain.unreadable >= 1_000 - 5
         assert chain.requests["read"] <= before + 5
     mining.cancel()
+
+
+async def test_a_push_that_paid_too_little_teaches_the_new_fee_at_once(start: Start) -> None:
+    chain = LiveChain()
+    mining = await run_blocks(chain)
+    async with start(chain=chain, poll_interval_s=10_000.0) as bench:
+        await quiet(bench)
+        terms = chain.requests["terms"]
+        chain.fee_per_message = 7
+        bench.publish(F1=110_000)
+        await asyncio.sleep(4.5)
+        assert bench.outcomes() == [Outcome.REVERTED]
+        assert chain.requests["terms"] == terms + 1
+        bench.publish(F1=110_000)
+        await asyncio.sleep(8)
+        assert bench.outcomes() == [Outcome.REVERTED, Outcome.CONFIRMED]
+        assert bench.told(PushPlanned)[-1].update_fee == 7
+    mining.cancel()
+
+
+async def test_an_endpoint_that_is_behind_is_asked_for_what_shows_it(start: Start) -> None:
+    chain = LiveChain()
+    mining = await run_blocks(chain)
+    async with start(chain=chain, poll_interval_s=30.0) as bench:
+        await quiet(bench)
+        before = Counter(chain.requests)
+        await asyncio.sleep(30)
+        assert asked_since(chain, before) == {"glance": 1}
+        chain.lag = 2
+        await asyncio.sleep(30)
+        assert asked_since(chain, before) == {"glance": 2, "read": 1}
+    mining.cancel()
