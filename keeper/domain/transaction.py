@@ -417,6 +417,12 @@ def decide(flight: Flight, world: World, rules: Rules) -> Action:
             assert_never(flight.state)
 
 
+def turns_on_what_is_due(flight: Flight, world: World, rules: Rules) -> bool:
+    """Whether the decision depends on `world.wanted`: only then need anybody find out."""
+    wanted, unwanted = (decide(flight, replace(world, wanted=wanted), rules) for wanted in (True, False))
+    return wanted is not unwanted
+
+
 def _decide_unsent(flight: Flight, world: World, rules: Rules) -> Action:
     """Nothing of the flight is out: it may still be given back, unless later nonces wait for it."""
     outbid = bool(flight.attempts) and flight.newest.fate is Fate.OUTBID

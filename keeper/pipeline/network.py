@@ -244,12 +244,14 @@ class Network:
 
     async def _push_until_stopped(self, tasks: asyncio.TaskGroup, flights: list[asyncio.Task[None]]) -> None:
         while not self._stopping:
+            if self._is_full():
+                await self._await_news(until=self._clock.monotonic() + _LOOK_AGAIN_S)
+                if self._is_full():
+                    self._freshness.assess(self._survey())
+                continue
             self._assess()
             survey = self._survey()
             self._freshness.assess(survey)
-            if self._is_full():
-                await self._await_news(until=self._clock.monotonic() + _LOOK_AGAIN_S)
-                continue
             self._governor.hold(survey.withheld)
             moment = self._moment(any_due=bool(survey.due))
             if moment <= self._clock.monotonic() + _TIMER_GRAIN_S:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from keeper.domain.accumulator import MAX_MESSAGES
+from keeper.domain.calm import Calm, calm_of
 from keeper.domain.fees import UpdateFee, joins_cheaper
 from keeper.domain.gas import FIXED, PER_FEED, PushShape
 from keeper.domain.plan import Plan
@@ -52,6 +53,8 @@ class Planner:
         self._buffer = buffer
         self._view = view
         self._conditional = conditional
+        self._calm: dict[FeedId, Calm | None] = {}
+        """Where feeds need no closer look, as of the last one."""
 
     def judges(self, feed_id: FeedId) -> bool:
         """Whether the feed is among those that are judged."""
@@ -71,11 +74,23 @@ class Planner:
             if feed_id in leaving:
                 continue
             source, on_chain = self._buffer.price(feed_id), self._view.coming(feed_id)
+            calm = self._calm.get(feed_id)
+            if (
+                calm is not None
+                and source is not None
+                and calm.on_chain is on_chain
+                and calm.policy is policy
+                and calm.holds(source, now)
+                and feed_id not in forced
+            ):
+                held.append((feed_id, source, calm.on_chain))
+                continue
             judgement = policy.judge(source, on_chain, now, forced=feed_id in forced)
             if judgement.verdict is Verdict.DUE:
                 due.append((feed_id, judgement.reason))
             elif judgement.reason in _MAY_JOIN and source and on_chain:
                 held.append((feed_id, source, on_chain))
+                self._calm[feed_id] = calm_of(policy, on_chain)
             if judgement.reason is Reason.HELD_BY_BUDGET:
                 withheld.append(feed_id)
             if judgement.verdict is Verdict.HOLD and judgement.reason is not Reason.WITHIN_THRESHOLDS:

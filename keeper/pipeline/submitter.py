@@ -9,11 +9,12 @@ of it. Each step goes to the journal before the next, and signed bytes are there
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from keeper.domain.events import PushFinished
 from keeper.domain.plan import Plan
-from keeper.domain.transaction import ENDED, Action, Ended, Flight, State, decide, recovered
+from keeper.domain.transaction import ENDED, Action, Ended, Flight, State, decide, recovered, turns_on_what_is_due
 from keeper.domain.units import Wei
 from keeper.pipeline.config import SubmitConfig
 from keeper.pipeline.flights import Flights
@@ -107,9 +108,10 @@ class Submitter:
         if flight.out:
             flight = await self._watcher.look(flight)
         while flight.state not in ENDED:
-            fresh = None if flight.receipt else plan or replan()
+            world = self._flights.world(flight, wanted=False)
+            fresh = plan or (replan() if turns_on_what_is_due(flight, world, self._config.rules) else None)
             plan = None
-            action = decide(flight, self._flights.world(flight, wanted=fresh is not None), self._config.rules)
+            action = decide(flight, replace(world, wanted=fresh is not None), self._config.rules)
             flight = await self._act(action, flight, fresh)
         self._flights.close(flight)
         self._watcher.close(flight)
