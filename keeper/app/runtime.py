@@ -19,6 +19,8 @@ DRAIN_S = 15.0
 """How long a push in flight may take to land once the keeper is told to stop."""
 _HEALTH_LINE_EVERY_S = 60.0
 _RESTART_AFTER_S = 5.0
+_LONGEST_PAUSE_S = 300.0
+"""The pause doubles up to this; a network that ran for longer starts anew with a short one."""
 
 log = logging.getLogger(__name__)
 
@@ -90,12 +92,20 @@ class Keeper:
 
     async def _supervise(self, network: Network) -> None:
         """A network that fails where nobody expected it is started again; the others never notice."""
+        pause_s = _RESTART_AFTER_S
         while not self._stop.is_set():
+            began = self._clock.monotonic()
             try:
                 await network.run()
-            except Exception:
-                log.critical("network_crashed", exc_info=True, extra={"fields": {"network": network.name}})
-                await asyncio.sleep(_RESTART_AFTER_S)
+            except Exception as exc:
+                if self._clock.monotonic() - began > _LONGEST_PAUSE_S:
+                    pause_s = _RESTART_AFTER_S
+                text = f"{network.name} has crashed, and is started again in {pause_s:g} s"
+                fields = {"network": network.name, "restart_after_s": pause_s}
+                log.critical("network_crashed", exc_info=True, extra={"text": text, "fields": fields})
+                network.crashed(f"it has crashed by a {type(exc).__name__} and will be started again: see the log")
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     async def _tell_health(self) -> Never:
         while True:

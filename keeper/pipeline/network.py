@@ -181,6 +181,11 @@ class Network:
         self._upkeep.read_now()
         self._news.set()
 
+    def crashed(self, why: str) -> None:
+        """`run` ended where nobody expected it, and is not called again at once."""
+        self._ready = False
+        self._upkeep.trouble = why
+
     def stop(self) -> None:
         """Start nothing new; `run` returns once what is in flight has landed."""
         self._stopping = True
