@@ -1,22 +1,20 @@
 """What is on chain, as far as the keeper knows: what it is told, its own receipts, and a poll that repairs the rest."""
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from keeper.domain.fees import FeeMarket, UpdateFee
 from keeper.domain.gas import TRANSACTION_CAP, GasPredictor, PushShape
 from keeper.domain.plan import Plan
 from keeper.domain.price import Price
-from keeper.domain.sightings import Origin, Sightings, StateUpdate
+from keeper.domain.sightings import Origin, Sightings
 from keeper.domain.transaction import FeedWrite, Receipt
 from keeper.domain.units import FeedId, Gas, Wei
 from keeper.pipeline.buffer import Buffer
 from keeper.pipeline.inclusion import BlockPace
 from keeper.pipeline.rivals import Rivals
+from keeper.pipeline.witness import Witness
 from keeper.ports import Chain, ChainState, Clock, Glance, Head, Terms
-
-_SIGNED = 8
 
 
 class OnChainView:
@@ -27,7 +25,7 @@ class OnChainView:
         self._feeds = feeds
         self._buffer = buffer
         self._clock = clock
-        self._rivals = rivals
+        self._witness = Witness(clock=clock, rivals=rivals)
         self.unread: frozenset[FeedId] = frozenset()
         """Feeds that are wanted since the last read: what is on chain of them is not known."""
         self._chain_id: int | None = None
@@ -45,16 +43,18 @@ class OnChainView:
         self._block_gas_limit = TRANSACTION_CAP
         self._expected: dict[int, Mapping[FeedId, Price]] = {}
         """What pushes in flight carry, by their number: as good as on chain while the next one is decided."""
-        self._signed: dict[FeedId, deque[Price]] = {}
-        """The last prices of each feed that were to be pushed."""
         self._pretended: dict[FeedId, Price] = {}
         """What a dry run would have pushed."""
         self._pace = BlockPace()
-        self.sightings = Sightings()
         self.live = False
         """Whether heads and stored prices are told as they come."""
         self.update_fee: UpdateFee | None = None
         self.gas = GasPredictor()
+
+    @property
+    def sightings(self) -> Sightings:
+        """Who stored what, as far as it was seen."""
+        return self._witness.sightings
 
     @property
     def known_chain_id(self) -> int | None:
@@ -133,8 +133,7 @@ class OnChainView:
     def expect(self, push: int, prices: Mapping[FeedId, Price]) -> None:
         """A push in flight carries these."""
         self._expected[push] = prices
-        for feed_id, price in prices.items():
-            self._signed.setdefault(feed_id, deque(maxlen=_SIGNED)).append(price)
+        self._witness.pushes(prices)
 
     def forget(self, push: int) -> None:
         """It landed, or never will."""
@@ -180,7 +179,7 @@ class OnChainView:
         """The contract stored a price; its event names no exponent, which is that of the price known or of `like`."""
         known = self._prices.get(write.feed_id) or like
         if known is None or known is like or write.publish_time > known.publish_time:
-            self._saw(write.feed_id, write.publish_time, block, origin)
+            self._witness.told(write.feed_id, write.publish_time, block, origin)
             if known is not None:
                 self._prices[write.feed_id] = known._replace(
                     price=write.price, conf=write.conf, publish_time=write.publish_time
@@ -218,26 +217,13 @@ class OnChainView:
         if reorganised or glance.block >= self._block:
             if self._prices:
                 for feed_id in glance.prices.keys() - self.unread:
-                    self._compare(feed_id, glance.prices[feed_id], glance.block)
+                    known, price = self._prices.get(feed_id), glance.prices[feed_id]
+                    self._witness.read(feed_id, known, price, glance.block, told=reorganised)
             self._prices.update(glance.prices)
             self._block = glance.block
             self.unread -= glance.prices.keys()
         self._balance = glance.balance
         self._told_fee = glance.update_fee
-
-    def _compare(self, feed_id: FeedId, price: Price | None, block: int) -> None:
-        """A read may show a price that nobody told of: somebody else's, unless we have signed a push of it."""
-        known = self._prices.get(feed_id)
-        if known is not None and (price is None or price.publish_time < known.publish_time):
-            self.sightings.taken_back += 1
-        elif price is not None and (known is None or price.publish_time > known.publish_time):
-            own = price in self._signed.get(feed_id, ())
-            self._saw(feed_id, price.publish_time, block, Origin.SELF if own else Origin.OTHER)
-
-    def _saw(self, feed_id: FeedId, publish_time: int, block: int, origin: Origin) -> None:
-        self.sightings.add(StateUpdate(feed_id, publish_time, block, origin, self._clock.now()))
-        if origin is Origin.OTHER:
-            self._rivals.wrote(feed_id, self._clock.monotonic())
 
     def _take_market(self, market: FeeMarket) -> None:
         self._market, self._market_at = market, self._clock.monotonic()
@@ -276,16 +262,10 @@ class OnChainView:
         for write in receipt.writes:
             like = plan.prices.get(write.feed_id)
             self.wrote(write, like=like, block=receipt.block_number, origin=Origin.SELF)
-        self._disown(plan.prices.keys() - {write.feed_id for write in receipt.writes}, plan)
+        self._witness.stored_none_of(plan.prices.keys() - {write.feed_id for write in receipt.writes}, plan.prices)
         out_of_gas = not receipt.succeeded and receipt.gas_used * 50 >= plan.gas_limit * 49
         if out_of_gas or len(receipt.writes) == plan.shape.feeds:
             self.gas = self.gas.learned(plan.shape, receipt.gas_used)
-
-    def _disown(self, feeds: Iterable[FeedId], plan: Plan) -> None:
-        """A push of ours did not store these: whoever did, it was somebody else."""
-        for feed_id in feeds:
-            signed = self._signed.get(feed_id, ())
-            self._signed[feed_id] = deque((price for price in signed if price != plan.prices[feed_id]), _SIGNED)
 
     def pretend(self, sent: Mapping[FeedId, Price]) -> None:
         """A dry run pushed these: judge the next prices as if they were on chain."""

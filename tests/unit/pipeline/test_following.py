@@ -151,6 +151,7 @@ async def test_a_rivals_price_that_a_reorganisation_takes_back_is_believed_no_mo
         await asyncio.sleep(5)
         assert bench.outcomes() == [Outcome.CONFIRMED]
         assert chain.prices[FEEDS[0]].price == 110_000
+        assert bench.network.status().following.sightings.taken_back == 1
     mining.cancel()
 
 
