@@ -92,6 +92,12 @@ class Watcher:
         """Whether its receipt stands, as far as the chain tells."""
         return flight.receipt is not None and self._view.live and not self._is_in_doubt(flight)
 
+    def _was_deep(self, flight: Flight) -> bool:
+        """Whether it was deep enough at the last look, which found its receipt, and no block was taken back since."""
+        assert flight.receipt is not None
+        depth = self._looked_at.get(flight.push, 0) - flight.receipt.block_number
+        return depth >= self._config.rules.confirmations and not self._is_in_doubt(flight)
+
     def _has_news(self, flight: Flight) -> bool:
         """Whether what stirred it is worth a request: stored prices are told, a push that stored none is not."""
         if not self._view.live or flight.state is State.UNCERTAIN or flight.push in self._told:
@@ -125,7 +131,9 @@ class Watcher:
             live_look_s = max(_LIVE_LOOK_S, _LIVE_LOOK_BLOCKS * self._view.block_time_s)
             return live_look_s if flight.receipt else min(next_try_at(flight, self._config.rules) - now, live_look_s)
         if flight.receipt is not None:
-            return min(max(self._view.block_time_s, waited_s / 2, _SHORTEST_LOOK_S), _LONGEST_LOOK_S)
+            missing = flight.receipt.block_number + self._config.rules.confirmations - self._view.head
+            deep_in_s = max(missing, 1) * self._view.block_time_s
+            return min(max(deep_in_s, waited_s / 2, _SHORTEST_LOOK_S), _LONGEST_LOOK_S)
         sent_just_now = waited_s < self._inclusion.first_look_s()
         return self._inclusion.first_look_s() - waited_s if sent_just_now else self._inclusion.next_look_s(waited_s)
 
@@ -146,9 +154,9 @@ class Watcher:
         if not receipts and (widely or flight.receipt is not None):
             receipts = await self._outside.chain.search(hashes)
         self._checked[flight.push] = self._reorganisations
-        self._looked_at[flight.push] = self._view.head
         if look.block is not None:
             self._view.saw_block(look.block)
+        self._looked_at[flight.push] = self._view.head
         receipt = next(iter(receipts.values()), None)
         if flight.receipt is not None and (receipt is None or receipt.block_hash != flight.receipt.block_hash):
             flight = await self._orphaned(flight)
@@ -210,7 +218,7 @@ class Watcher:
         """Deep enough: final if the receipt still stands."""
         receipt = flight.receipt
         try:
-            looked = flight if self._is_settled(flight) else await self.inquire(flight)
+            looked = flight if self._is_settled(flight) or self._was_deep(flight) else await self.inquire(flight)
         except KeeperError:
             return await self.wait(flight)
         if looked.receipt is None or looked.receipt is not receipt:

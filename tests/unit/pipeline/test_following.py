@@ -5,13 +5,14 @@ from collections import Counter
 
 import pytest
 
-from keeper.domain.events import ContractChanged, FollowModeChanged, PushPlanned
+from keeper.domain.events import ContractChanged, FollowModeChanged, PushFinal, PushFinished, PushPlanned
 from keeper.domain.policy import Early, FeedPolicy, Staleness
 from keeper.domain.price import Price
 from keeper.domain.sightings import Origin
 from keeper.domain.transaction import Outcome
 from tests.support.hostile_chain import HostileChain
 from tests.support.market import FEEDS
+from tests.support.waiting import wait_until
 from tests.unit.pipeline.conftest import Bench, Start
 
 pytestmark = pytest.mark.looptime
@@ -73,6 +74,22 @@ async def test_a_push_costs_two_requests_in_all(start: Start) -> None:
         assert bench.outcomes() == [Outcome.CONFIRMED]
         assert bench.network.status().in_flight == 0
         assert asked_since(chain, before) == {"broadcast": 1, "look": 1}
+    mining.cancel()
+
+
+async def test_without_subscriptions_a_mined_push_is_looked_at_once_more_when_it_should_be_final(start: Start) -> None:
+    chain = LiveChain()
+    mining = await run_blocks(chain)
+    async with start(chain=chain, polls_only=True) as bench:
+        for value in (100_000, 110_000, 120_000):  # it learns the chain's pace
+            bench.publish(F1=value, F2=100_000)
+            await asyncio.sleep(20)
+        bench.publish(F1=130_000)
+        await wait_until(lambda: len(bench.told(PushFinished)) == 4, timeout_s=20)
+        mined = Counter(chain.requests)
+        await asyncio.sleep(20)
+        assert asked_since(chain, mined) == {"look": 1}
+        assert len(bench.told(PushFinal)) == 4
     mining.cancel()
 
 
