@@ -17,6 +17,7 @@ _GET_ETH_BALANCE = keccak(b"getEthBalance(address)")[:4]
 _GET_BLOCK_NUMBER = keccak(b"getBlockNumber()")[:4]
 _MAY_FAIL = True
 _LONGEST_TEXT = 40
+_WORD = 32
 _NO_MULTICALL = "the contract at MULTICALL_ADDRESS does not answer as Multicall3 does"
 
 
@@ -42,14 +43,30 @@ def aggregate3(parts: Sequence[Part]) -> bytes:
 
 
 def read_results(returned: bytes, count: int) -> list[Told]:
-    """What each of so many reads came to, in their order; raises Transient for anything else."""
-    try:
-        (results,) = decode(["(bool,bytes)[]"], returned)
-    except DecodingError as exc:
-        raise Transient(_NO_MULTICALL) from exc
-    if len(results) != count:
+    """What each of so many reads came to, in their order; raises Transient for anything else.
+
+    Read by hand: hundreds of results take a general decoder long enough to delay a push.
+    """
+    if _number_at(returned, 0) != _WORD or _number_at(returned, _WORD) != count:
         raise Transient(_NO_MULTICALL)
-    return [Told(*result) for result in results]
+    heads = 2 * _WORD
+    return [_result_at(returned, heads + _number_at(returned, heads + _WORD * each)) for each in range(count)]
+
+
+def _result_at(returned: bytes, at: int) -> Told:
+    succeeded, length_at = _number_at(returned, at), at + _number_at(returned, at + _WORD)
+    start = length_at + _WORD
+    data = returned[start : start + _number_at(returned, length_at)]
+    if succeeded > 1 or len(data) != _number_at(returned, length_at):
+        raise Transient(_NO_MULTICALL)
+    return Told(bool(succeeded), data)
+
+
+def _number_at(returned: bytes, at: int) -> int:
+    word = returned[at : at + _WORD]
+    if len(word) != _WORD:
+        raise Transient(_NO_MULTICALL)
+    return int.from_bytes(word)
 
 
 def get_eth_balance(account: str) -> bytes:
@@ -64,14 +81,14 @@ def get_block_number() -> bytes:
 
 def read_number(told: Told) -> int:
     """The number that is the answer; raises Transient for anything else."""
-    if not told.succeeded or len(told.data) != 32:
+    if not told.succeeded or len(told.data) != _WORD:
         raise Transient(_NO_MULTICALL)
     return int.from_bytes(told.data)
 
 
 def number_or_none(told: Told) -> int | None:
     """The same; None where the contract does not tell it."""
-    return int.from_bytes(told.data) if told.succeeded and len(told.data) == 32 else None
+    return int.from_bytes(told.data) if told.succeeded and len(told.data) == _WORD else None
 
 
 def text_or_empty(told: Told) -> str:

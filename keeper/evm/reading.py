@@ -45,6 +45,7 @@ class Reader:
         self._sees_blocks = False
         """Whether contracts see the numbers of this chain's blocks."""
         self._most_parts = MOST_PARTS
+        self._bundled: tuple[tuple[tuple[FeedId, ...], int], list[int], list[Call]] | None = None
         self._history_suffices = False
         """Whether the history of fees tells all that there is to know of them."""
 
@@ -88,9 +89,7 @@ class Reader:
         """A glance, and the answers to other calls in the same batch; the first of them, if any, asks for the head."""
         if self._multicall is None or self._is_there is False:
             return await self._batch(feeds, beside)
-        parts = self._parts(self._multicall, feeds)
-        bundles = [parts[at : at + self._most_parts] for at in range(0, len(parts), self._most_parts)]
-        calls = [self._view(multicall.aggregate3(bundle), self._multicall) for bundle in bundles]
+        sizes, calls = self._bundles(self._multicall, tuple(feeds))
         responses = await self._pool.ask(*calls, *beside)
         aggregated, others = responses[: len(calls)], responses[len(calls) :]
         if any(response.error is not None for response in aggregated):
@@ -101,10 +100,20 @@ class Reader:
             self._is_there = False
             return await self._batch(feeds, beside)
         told: list[Told] = []
-        for answer, bundle in zip(returned, bundles, strict=True):
-            told += multicall.read_results(answer, len(bundle))
+        for answer, size in zip(returned, sizes, strict=True):
+            told += multicall.read_results(answer, size)
         self._is_there = True
         return self._glance(feeds, told, others[:1]), others
+
+    def _bundles(self, address: str, feeds: tuple[FeedId, ...]) -> tuple[list[int], list[Call]]:
+        """How many reads each request holds, and the requests: the same as last time while nothing has changed."""
+        key = (feeds, self._most_parts)
+        if self._bundled is None or self._bundled[0] != key:
+            parts = self._parts(address, feeds)
+            bundles = [parts[at : at + self._most_parts] for at in range(0, len(parts), self._most_parts)]
+            calls = [self._view(multicall.aggregate3(bundle), address) for bundle in bundles]
+            self._bundled = key, [len(bundle) for bundle in bundles], calls
+        return self._bundled[1], self._bundled[2]
 
     def _parts(self, address: str, feeds: Sequence[FeedId]) -> list[Part]:
         return [
