@@ -17,6 +17,7 @@ from bench.chain import gas_table, requests_table
 from bench.journal import journal_table
 from bench.latency import latency_table
 from bench.load import load_table
+from bench.scale import scale_table
 from bench.tables import replace
 from keeper.domain.errors import KeeperError
 
@@ -48,6 +49,7 @@ TABLES: dict[str, Callable[[Effort], str]] = {
     "budget": lambda effort: asyncio.run(budget_table(polls=effort.idle_s, pushes=effort.pushes)),
     "gas": lambda effort: asyncio.run(gas_table(pushes=effort.pushes)),
     "journal": lambda effort: uvloop.run(journal_table(pushes=effort.samples * 5)),
+    "scale": lambda effort: scale_table(seconds=effort.load_s),
     "load": lambda effort: load_table(seconds=effort.load_s),
 }
 

@@ -1,7 +1,6 @@
 """From the write of a price event to the raw transaction that it causes, ours beside the floor."""
 
 import gc
-import selectors
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,7 +11,7 @@ from bench import programs
 from bench.events import PriceEvent, Tape, record
 from bench.node import ScriptedNode
 from bench.programs import Program
-from bench.stage import Stage, turn_for, turn_until
+from bench.stage import Reception, Stage, turn_for, turn_until
 from bench.tables import median, p99, table
 
 _START_PATIENCE_S = 30.0
@@ -28,7 +27,7 @@ _MS = 1000
 class Runner:
     """One program on its stage, and what was measured of it."""
 
-    selector: selectors.BaseSelector
+    selector: Reception
     stage: Stage
     program: Program
     latencies_ms: list[float] = field(default_factory=list)
@@ -75,7 +74,7 @@ def side_by_side(tape: Tape, *, metrics_port: int = 0) -> Iterator[tuple[Runner,
     """The keeper and the floor, both ready for the events of the tape."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        selector = stack.enter_context(selectors.DefaultSelector())
+        selector = stack.enter_context(Reception())
         stages = [Stage(selector, ScriptedNode(dict(tape.on_chain)), tape.opening) for _ in range(2)]
         for stage in stages:
             stack.callback(stage.close)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import yaml
 
 from bench.node import BASE_FEE, CHAIN_ID, CONTRACT, TIP
 from keeper.domain.price import Price
@@ -65,23 +66,43 @@ def keeper(
     **settings: str,
 ) -> Iterator[Program]:
     """`keeper run` with the settings of production; nothing forced, no debounce and no heartbeat unless told so."""
-    environment = {
-        "PATH": os.environ.get("PATH", ""),
-        "PYTHONPATH": str(_ROOT),
-        "PRIVATE_KEY": DEV_PRIVATE_KEY.hex(),
+    environment = _environment(hermes, feeds) | {
         "RPC_URL": f"http://{rpc}",
-        "HERMES_URL": f"http://{hermes}",
         "CONTRACT_ADDRESS": contract,
-        "PRICE_FEED_IDS": ",".join(feeds),
         "METRICS_PORT": str(metrics_port),
-        "DEBOUNCE_MS": "0",
-        "MAX_STALENESS": str(DAY_S),
-        "FORCE_UPDATE_INTERVAL_MS": "0",
         **settings,
     }
     command = [sys.executable, "-m", "keeper", "run"]
     with _running(command, folder, log=folder / "keeper.log", environment=environment) as program:
         yield program
+
+
+@contextmanager
+def keeper_of_networks(folder: Path, *, rpcs: Sequence[str], hermes: str, feeds: Sequence[FeedId]) -> Iterator[Program]:
+    """The same for several networks, each with an RPC node of its own."""
+    networks = [
+        {"name": f"chain-{number}", "rpc_url": f"http://{rpc}", "contract_address": CONTRACT}
+        for number, rpc in enumerate(rpcs, start=1)
+    ]
+    config = folder / "keeper.yaml"
+    config.write_text(yaml.safe_dump({"networks": networks}), encoding="utf-8")
+    command = [sys.executable, "-m", "keeper", "run", "--config", str(config)]
+    environment = _environment(hermes, feeds) | {"METRICS_PORT": "0"}
+    with _running(command, folder, log=folder / "keeper.log", environment=environment) as program:
+        yield program
+
+
+def _environment(hermes: str, feeds: Sequence[FeedId]) -> dict[str, str]:
+    return {
+        "PATH": os.environ.get("PATH", ""),
+        "PYTHONPATH": str(_ROOT),
+        "PRIVATE_KEY": DEV_PRIVATE_KEY.hex(),
+        "HERMES_URL": f"http://{hermes}",
+        "PRICE_FEED_IDS": ",".join(feeds),
+        "DEBOUNCE_MS": "0",
+        "MAX_STALENESS": str(DAY_S),
+        "FORCE_UPDATE_INTERVAL_MS": "0",
+    }
 
 
 @contextmanager

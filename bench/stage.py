@@ -1,12 +1,15 @@
 """The stage on which a program is measured: this process plays Hermes and the RPC node, and holds the only clock.
 
-Plain blocking writes and one selector, so that nothing of our own stands between a byte and its timestamp.
+Plain blocking writes and one selector, so that nothing of our own stands between a byte and its timestamp: whatever has
+arrived is read, and its time taken, before any answer is worked out.
 """
 
 import re
 import selectors
 import socket
+from collections import deque
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 
 from bench.events import PER_CONNECTION, PriceEvent
@@ -18,10 +21,25 @@ _FIRST_FEED = re.compile(rb"ids(?:\[\]|%5B%5D)=(?:0x)?([0-9a-f]{64})")
 _RAW_TRANSACTION = b"eth_sendRawTransaction"
 
 
+class Reception(selectors.DefaultSelector):
+    """All sockets, and the answers that are still owed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.owed: deque[Callable[[], None]] = deque()
+
+    def turn(self, timeout_s: float) -> None:
+        """Take in what has arrived, then give one answer."""
+        for key, _ in self.select(0 if self.owed else timeout_s):
+            key.data()
+        if self.owed:
+            self.owed.popleft()()
+
+
 class Stage:
     """Serves the stream, the latest prices and the chain to one program, on one port."""
 
-    def __init__(self, selector: selectors.BaseSelector, node: ScriptedNode, opening: PriceEvent) -> None:
+    def __init__(self, selector: Reception, node: ScriptedNode, opening: PriceEvent) -> None:
         self.node = node
         self.received_at: float | None = None
         """When the last raw transaction was complete, in seconds of `perf_counter`."""
@@ -85,9 +103,13 @@ class Stage:
                 del buffer[:size]
                 if _RAW_TRANSACTION in request:
                     self.received_at = perf_counter()
-                connection.sendall(self._answer(connection, request))
+                self._selector.owed.append(partial(self._reply, connection, request))
 
         return read
+
+    def _reply(self, connection: socket.socket, request: bytes) -> None:
+        if connection.fileno() >= 0:
+            connection.sendall(self._answer(connection, request))
 
     def _answer(self, connection: socket.socket, request: bytes) -> bytes:
         head, _, body = request.partition(b"\r\n\r\n")
@@ -121,24 +143,18 @@ def _request_bytes(buffer: bytearray) -> int | None:
     return size if len(buffer) >= size else None
 
 
-def turn(selector: selectors.BaseSelector, timeout_s: float) -> None:
-    """Serve whoever asks, once."""
-    for key, _ in selector.select(timeout_s):
-        key.data()
-
-
-def turn_until(selector: selectors.BaseSelector, condition: Callable[[], object], *, timeout_s: float) -> None:
+def turn_until(selector: Reception, condition: Callable[[], object], *, timeout_s: float) -> None:
     """Serve until the condition holds; raises TimeoutError."""
     deadline = perf_counter() + timeout_s
     while not condition():
         left = deadline - perf_counter()
         if left <= 0:
             raise TimeoutError
-        turn(selector, min(left, 0.05))
+        selector.turn(min(left, 0.05))
 
 
-def turn_for(selector: selectors.BaseSelector, seconds: float) -> None:
+def turn_for(selector: Reception, seconds: float) -> None:
     """Serve for a while."""
     deadline = perf_counter() + seconds
     while (left := deadline - perf_counter()) > 0:
-        turn(selector, left)
+        selector.turn(left)
