@@ -105,8 +105,10 @@ class Look:
 
     receipts: Mapping[bytes, Receipt]
     """By transaction hash; those that are mined."""
-    block: int | None
+    block: int | None = None
     """The newest one, where it was asked for."""
+    base_fee: Wei | None = None
+    """Of that block; None on a chain without EIP-1559."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -377,6 +377,9 @@ class World:
     """Whether new prices may replace an attempt that is late."""
     first_come: bool = False
     """Whether they may not because the sequencer serves first come, first: then only what is refused for its fee."""
+    base_fee: Wei | None = None
+    """Of the newest block known; None on a chain without, where it is above all that may be offered, or where prices
+    do not replace what is late."""
 
 
 class Action(StrEnum):
@@ -461,13 +464,24 @@ def next_try_at(flight: Flight, rules: Rules) -> float:
 
 
 def is_late(flight: Flight, world: World, rules: Rules) -> bool:
-    """Whether the newest attempt should have been mined by now: by blocks and by the time that so many take."""
+    """Whether the newest attempt should have been mined by now: by blocks and by the time that so many take.
+
+    One that no block takes at the base fee of a later one is late at once; it is so anew with every block.
+    """
     newest = flight.newest
     blocks = world.block - newest.since_block
+    if blocks >= 1 and _is_priced_out(flight, world):
+        return True
     return (
         blocks >= rules.replace_after_blocks
         and world.now - newest.since >= rules.replace_after_blocks * world.block_time_s
     )
+
+
+def _is_priced_out(flight: Flight, world: World) -> bool:
+    """Whether the base fee is above all that is offered."""
+    highest = flight.highest
+    return highest is not None and world.base_fee is not None and highest.fee_cap < world.base_fee
 
 
 def next_offer(flight: Flight, fresh: GasOffer, cap: Wei) -> GasOffer | None:

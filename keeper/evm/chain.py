@@ -135,11 +135,12 @@ class EvmChain:
         """The receipts of these transactions, and the newest block where it is asked for, in one batch."""
         calls = [Call("eth_getTransactionReceipt", (to_hex(tx_hash),)) for tx_hash in tx_hashes]
         if with_block:
-            calls.append(Call("eth_blockNumber"))
+            calls.append(Call("eth_getBlockByNumber", ("latest", False)))
         results = [result_of(response) for response in await self._pool.ask(*calls)]
-        block = quantity(results.pop()) if with_block else None
+        head = shapes.head_of(shapes.read(results.pop(), shapes.Header)) if with_block else None
         found = map(self._receipt, tx_hashes, results)
-        return Look({receipt.tx_hash: receipt for receipt in found if receipt is not None}, block)
+        receipts = {receipt.tx_hash: receipt for receipt in found if receipt is not None}
+        return Look(receipts) if head is None else Look(receipts, head.number, head.base_fee)
 
     async def search(self, tx_hashes: Sequence[bytes]) -> Mapping[bytes, Receipt]:
         """The same by the word of up to two endpoints: one that is behind others does not know the newest."""

@@ -112,6 +112,7 @@ class Flights:
 
     def world(self, flight: Flight, *, wanted: bool) -> World:
         """What a decision depends on besides the flight."""
+        market, fees = self.view.market, self.config.fees
         return World(
             now=self.now,
             block=self.view.head,
@@ -120,6 +121,7 @@ class Flights:
             blocking=any(other.nonce > flight.nonce for other in self.under_way),
             outbids=self.config.outbids and flight.push not in self._aside,
             first_come=not self.config.outbids and flight.push not in self._aside,
+            base_fee=market.base_fee if self.config.outbids and not fees.is_priced_out(market) else None,
         )
 
     def is_on_time(self, flight: Flight) -> bool:

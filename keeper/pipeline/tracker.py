@@ -158,8 +158,10 @@ class OnChainView:
         """The feeds of later pushes in flight: an earlier one that took them over would leave those with nothing."""
         return frozenset(feed_id for later, prices in self._expected.items() if later > push for feed_id in prices)
 
-    def saw_block(self, number: int) -> None:
-        """A block was mentioned."""
+    def saw_block(self, number: int, base_fee: Wei | None = None) -> None:
+        """A block was mentioned, and perhaps its base fee."""
+        if base_fee is not None and number >= self._block:
+            self._base_fee = base_fee
         if number > self._block:
             self._pace.learn(number, self._clock.monotonic())
             self._block = number

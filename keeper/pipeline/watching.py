@@ -155,7 +155,7 @@ class Watcher:
             receipts = await self._outside.chain.search(hashes)
         self._checked[flight.push] = self._reorganisations
         if look.block is not None:
-            self._view.saw_block(look.block)
+            self._view.saw_block(look.block, look.base_fee)
         self._looked_at[flight.push] = self._view.head
         receipt = next(iter(receipts.values()), None)
         if flight.receipt is not None and (receipt is None or receipt.block_hash != flight.receipt.block_hash):

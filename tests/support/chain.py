@@ -168,7 +168,7 @@ class FakeChain:
     async def look(self, tx_hashes: Sequence[bytes], *, with_block: bool) -> Look:
         self.requests["look"] += 1
         found = {tx_hash: self.receipts[tx_hash] for tx_hash in tx_hashes if tx_hash in self.receipts}
-        return Look(found, self.block if with_block else None)
+        return Look(found, self.block, Wei(self.base_fee)) if with_block else Look(found)
 
     async def search(self, tx_hashes: Sequence[bytes]) -> Mapping[bytes, Receipt]:
         return (await self.look(tx_hashes, with_block=False)).receipts

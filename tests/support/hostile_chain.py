@@ -101,7 +101,7 @@ class HostileChain(FakeChain):
         look = await super().look(tx_hashes, with_block=with_block)
         found = {each: receipt for each, receipt in look.receipts.items() if receipt.block_number <= self._seen}
         await asyncio.sleep(self.latency_s)
-        return Look(found, self._seen if with_block else None)
+        return Look(found, self._seen, look.base_fee) if with_block else Look(found)
 
     async def mined_nonces(self) -> Sequence[int]:
         await self._travel()

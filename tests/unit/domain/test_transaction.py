@@ -39,7 +39,7 @@ PLAN = f.plan(f.BTC)
 RULES = Rules(retries=3, replace_after_blocks=2, resend_doubtful_s=1.0, resend_held_s=15.0, confirmations=4)
 NOW, BLOCK = 100.0, 16
 """When and at which block the newest attempt was handed over, a second ago."""
-QUIET = World(now=NOW, block=BLOCK, block_time_s=2.0, wanted=False, blocking=False, outbids=True)
+QUIET = World(now=NOW, block=BLOCK, block_time_s=2.0, wanted=False, blocking=False, outbids=True, base_fee=None)
 LATE = replace(QUIET, now=NOW + 10, block=BLOCK + 2)
 RESERVED = Flight(push=1, nonce=7)
 SIGNED = replace(RESERVED, attempts=(f.attempt(1, PLAN),))
@@ -201,6 +201,29 @@ def test_late_is_by_blocks_and_by_the_time_they_take(blocks: int, seconds: float
     assert is_late(PENDING, replace(QUIET, now=since + seconds, block=BLOCK + blocks), RULES) is late
 
 
+@pytest.mark.parametrize(
+    ("base_fee", "blocks", "action"),
+    [
+        (2 * f.GWEI + 1, 1, Action.SIGN),
+        (2 * f.GWEI, 1, Action.WAIT),
+        (2 * f.GWEI + 1, 0, Action.WAIT),
+        (None, 1, Action.WAIT),
+    ],
+    ids=["above its fee cap", "at its fee cap", "of the block at which it was sent", "unknown"],
+)
+def test_what_no_block_takes_at_the_base_fee_is_replaced_at_once(
+    base_fee: int | None, blocks: int, action: Action
+) -> None:
+    fee = None if base_fee is None else Wei(base_fee)
+    world = replace(QUIET, block=BLOCK + blocks, base_fee=fee, wanted=True)
+    assert decide(PENDING, world, RULES) is action
+
+
+def test_what_was_replaced_is_on_time_at_a_base_fee_that_its_replacement_pays() -> None:
+    dearer = f.sent(replace(PENDING, attempts=(*PENDING.attempts, f.attempt(2, PLAN, fee_cap=9 * f.GWEI))))
+    assert not is_late(dearer, replace(QUIET, block=BLOCK + 1, base_fee=Wei(9 * f.GWEI)), RULES)
+
+
 # Whatever comes
 
 OFFERS = st.builds(
@@ -217,6 +240,7 @@ worlds = st.builds(
     wanted=st.booleans(),
     blocking=st.booleans(),
     outbids=st.booleans(),
+    base_fee=st.none() | st.integers(0, 2 * 10**13).map(Wei),
 )
 
 
@@ -244,6 +268,14 @@ def test_what_is_never_done(flight: Flight, world: World) -> None:
         assert flight.receipt is None
         assert not flight.out or world.outbids
     assert (action is Action.NONE) == (flight.end is not None)
+
+
+@given(f.flights(), worlds)
+def test_a_base_fee_that_is_paid_replaces_nothing_earlier(flight: Flight, world: World) -> None:
+    assume(flight.highest is not None)
+    assert flight.highest is not None
+    paid = replace(world, base_fee=flight.highest.fee_cap)
+    assert is_late(flight, paid, RULES) == is_late(flight, replace(world, base_fee=None), RULES)
 
 
 def offering(offer: GasOffer, fate: Fate) -> Attempt:

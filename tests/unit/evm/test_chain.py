@@ -16,6 +16,7 @@ from keeper.evm.errors import classify
 from keeper.evm.pyth import PRICE_FEED_UPDATE
 from keeper.evm.rpc import SEND_TIMEOUT_S, RpcPool
 from keeper.evm.wire import ErrorAnswer
+from keeper.ports import Look
 from tests.support.clock import LoopClock
 from tests.support.scripted_node import FakeTransport, Fault, ScriptedNode
 
@@ -413,13 +414,13 @@ class TestLook:
         assert look.block is None
         assert node.methods().keys() == {"eth_getTransactionReceipt"}
 
-    async def test_tells_the_block_in_the_same_batch(self) -> None:
-        node = node_with(Contract(), eth_getTransactionReceipt=None, eth_blockNumber="0x12")
+    async def test_tells_the_block_and_its_base_fee_in_the_same_batch(self) -> None:
+        node = node_with(Contract(), eth_getTransactionReceipt=None, eth_getBlockByNumber=HEADER | {"number": "0x12"})
         chain = chain_on(node)
         await chain.connect()
         before = node.bodies
         look = await chain.look([SIGNED.hash], with_block=True)
-        assert (look.receipts, look.block, node.bodies - before) == ({}, 18, 1)
+        assert (look, node.bodies - before) == (Look({}, 18, Wei(7)), 1)
 
     async def test_one_broken_receipt_fails_the_look(self) -> None:
         node = node_with(Contract(), eth_getTransactionReceipt=ErrorAnswer(-32000, "header not found"))

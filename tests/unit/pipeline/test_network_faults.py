@@ -145,8 +145,25 @@ async def test_fees_that_rise_over_http_are_read_before_a_replacement(start: Sta
         await asyncio.sleep(1)
         bench.chain.base_fee = 50 * GWEI
         bench.publish(F1=111_000)
-        await pass_blocks(bench.chain, 8, every_s=1)
+        await pass_blocks(bench.chain, 4, every_s=1)
         assert len(bench.told(PushSent)) == 2
+        bench.chain.mine()
+        await asyncio.sleep(3)
+        assert bench.outcomes() == [Outcome.CONFIRMED]
+
+
+async def test_what_no_block_takes_any_more_is_replaced_after_one_block(start: Start) -> None:
+    """Over HTTP, and once: the replacement pays."""
+    async with start() as bench:
+        await quiet(bench)
+        bench.chain.automine = False
+        bench.publish(F1=110_000)
+        await asyncio.sleep(1)
+        bench.chain.base_fee = 50 * GWEI
+        bench.publish(F1=111_000)
+        await pass_blocks(bench.chain, 1, every_s=1)
+        await asyncio.sleep(20)
+        assert [sent.replaces for sent in bench.told(PushSent)] == [False, True]
         bench.chain.mine()
         await asyncio.sleep(3)
         assert bench.outcomes() == [Outcome.CONFIRMED]
