@@ -17,6 +17,7 @@ from bench.chain import gas_table, requests_table
 from bench.journal import journal_table
 from bench.latency import latency_table
 from bench.load import load_table
+from bench.recovery import recovery_table
 from bench.scale import scale_table
 from bench.tables import replace
 from keeper.domain.errors import KeeperError
@@ -36,10 +37,13 @@ class Effort:
     pushes: int
     """On the real chain."""
     idle_s: int
+    recoveries: int
+    """Of each fault."""
+    outage_s: float
 
 
-FULL = Effort(samples=200, warm_up=50, load_s=20, pushes=10, idle_s=20)
-QUICK = Effort(samples=40, warm_up=20, load_s=6, pushes=4, idle_s=6)
+FULL = Effort(samples=200, warm_up=50, load_s=20, pushes=10, idle_s=20, recoveries=3, outage_s=60)
+QUICK = Effort(samples=40, warm_up=20, load_s=6, pushes=4, idle_s=6, recoveries=1, outage_s=20)
 
 TABLES: dict[str, Callable[[Effort], str]] = {
     "latency": lambda effort: latency_table(
@@ -49,6 +53,7 @@ TABLES: dict[str, Callable[[Effort], str]] = {
     "budget": lambda effort: asyncio.run(budget_table(polls=effort.idle_s, pushes=effort.pushes)),
     "gas": lambda effort: asyncio.run(gas_table(pushes=effort.pushes)),
     "journal": lambda effort: uvloop.run(journal_table(pushes=effort.samples * 5)),
+    "recovery": lambda effort: asyncio.run(recovery_table(times=effort.recoveries, outage_s=effort.outage_s)),
     "scale": lambda effort: scale_table(seconds=effort.load_s),
     "load": lambda effort: load_table(seconds=effort.load_s),
 }

@@ -25,7 +25,9 @@ async def requests_table(*, pushes: int, idle_s: int) -> str:
             async def push_in_turn() -> None:
                 for number in range(pushes):
                     await net.push(number % FEEDS, program)
+                    await net.settle(program)
 
+            await net.settle(program)
             while_pushing = await _counted(net, push_in_turn())
             while_idle = await _counted(net, asyncio.sleep(idle_s))
         async with net.keeper(poll_s=_POLL_S):

@@ -35,6 +35,8 @@ FEE_PER_MESSAGE = Wei(2 * 10**15)
 _RECEIPT = "eth_getTransactionReceipt"
 _LAST_OF_THE_START = "eth_estimateGas"
 """Once this is answered the keeper is ready."""
+_BLOCKS_TO_BE_FINAL = "0x4"
+"""More than `CONFIRMATIONS`."""
 _PATIENCE_S = 30.0
 _NEXT_SECOND_S = 1.05
 """Publish times are whole seconds: a push that follows sooner would have nothing newer to send."""
@@ -129,6 +131,7 @@ class Devnet:
                 feeds=self.hermes.feed_ids,
                 contract=self.contract,
                 EARLY_UPDATE=early_update,
+                LOG_LEVEL="debug",
                 MONITORING_INTERVAL_MS=str(poll_s * _MS),
             ) as program,
         ):
@@ -147,6 +150,16 @@ class Devnet:
         tx_hash, receipt = list(receipts.items())[-1]
         sent = await self.proxy.ask("eth_getTransactionByHash", tx_hash)
         return Push(gas=int(receipt["gasUsed"], 16), feeds=len(receipt["logs"]), fee=int(sent["value"], 16))
+
+    async def settle(self, program: programs.Program) -> None:
+        """Let blocks come until all that was pushed is final."""
+        await self.proxy.ask("anvil_mine", _BLOCKS_TO_BE_FINAL)
+
+        def all_are_final() -> bool:
+            log = program.log.read_text()
+            return log.count('"push_final"') == log.count('"push_confirmed"')
+
+        await _until(all_are_final, program)
 
 
 async def _until(condition: Callable[[], bool], program: programs.Program) -> None:

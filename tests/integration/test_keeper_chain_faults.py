@@ -3,23 +3,20 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from keeper.lab.anvil import DEV_ADDRESS, Anvil
 from tests.support.fault_world import PATIENCE_S, FaultWorld, Record, fault_world
+from tests.support.faults import GWEI, blocks_coming, mine_for_every_transaction, over, rival
 from tests.support.keeper_process import RunningKeeper
 from tests.support.node import Node
-from tests.support.rival import rival as send_as_rival
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
 STALL_S = 3.0
-BLOCK_S = 0.5
-GWEI = 10**9
 A_COIN = 10**18
 BOTH = pytest.mark.parametrize("transport", ["http", "ws"])
 
@@ -30,46 +27,9 @@ async def world(anvil: Anvil, node: Node, tmp_path: Path, record_property: Recor
         yield built
 
 
-@asynccontextmanager
-async def blocks_coming(world: FaultWorld, *, base_fee: int | None = None) -> AsyncIterator[None]:
-    """A block every so often, at this base fee, in place of one for every transaction."""
-
-    async def come() -> None:
-        while True:
-            if base_fee is not None:
-                await world.node.request("anvil_setNextBlockBaseFeePerGas", hex(base_fee))
-            await world.node.request("evm_mine")
-            await asyncio.sleep(BLOCK_S)
-
-    await world.node.request("evm_setAutomine", False)
-    coming = asyncio.create_task(come(), name="blocks")
-    try:
-        yield
-    finally:
-        coming.cancel()
-        await asyncio.gather(coming, return_exceptions=True)
-
-
-async def rival(world: FaultWorld, nonce: int, *, fee: int = 5 * GWEI) -> str:
-    """Somebody else sends a transaction with the keeper's key."""
-    tx_hash = await send_as_rival(world.node, nonce, fee=fee)
-    world.strangers.add(tx_hash)
-    return tx_hash
-
-
-async def mine_for_every_transaction(world: FaultWorld) -> None:
-    """As at the start; what waits is mined now."""
-    await world.node.request("evm_setAutomine", True)
-    await world.node.request("evm_mine")
-
-
 async def confirmed(keeper: RunningKeeper, pushes: int) -> None:
     """So many pushes are."""
     await wait_until(lambda: len(keeper.told("push_confirmed")) >= pushes, timeout_s=PATIENCE_S)
-
-
-def over(world: FaultWorld, transport: str) -> None:
-    world.environ["RPC_URL"] = world.anvil.ws_url if transport == "ws" else world.anvil.url
 
 
 @BOTH

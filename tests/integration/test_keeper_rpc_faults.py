@@ -2,17 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from keeper.lab.anvil import Anvil
 from tests.support.fault_world import PATIENCE_S, FaultWorld, Record, fault_world
+from tests.support.faults import fall_in_earnest, relays
 from tests.support.keeper_process import RunningKeeper
 from tests.support.node import Node
 from tests.support.proxy import FaultyProxy
-from tests.support.relay import Ill, Relay
+from tests.support.relay import Ill
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -27,27 +27,6 @@ ILLS = [ill for ill in Ill if ill is not Ill.NOTHING]
 async def world(anvil: Anvil, node: Node, tmp_path: Path, record_property: Record) -> AsyncIterator[FaultWorld]:
     async with fault_world(anvil, node, tmp_path, record_property) as built:
         yield built
-
-
-@asynccontextmanager
-async def relays(world: FaultWorld, count: int) -> AsyncIterator[list[Relay]]:
-    """So many endpoints in front of one node, in the order of preference."""
-    async with AsyncExitStack() as stack:
-        built = [await stack.enter_async_context(Relay(world.anvil.url)) for _ in range(count)]
-        world.environ["RPC_URL"] = ",".join(relay.url for relay in built)
-        yield built
-
-
-async def fall_in_earnest(relay: Relay, ill: Ill) -> None:
-    """So that the keeper notices: it asks which chain it is on when it connects, and for nonces when it polls."""
-    if ill is Ill.WRONG_CHAIN:
-        await relay.fall(Ill.REFUSES)
-        await asyncio.sleep(1)
-        await relay.heal()
-    await relay.fall(ill)
-    if ill is Ill.LIES:
-        relay.requests.clear()
-        await wait_until(lambda: "eth_getTransactionCount" in relay.requests)
 
 
 @pytest.mark.parametrize("ill", ILLS)
