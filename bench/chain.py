@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable
 
 from bench.devnet import FEEDS, Devnet, Push, devnet
+from bench.programs import Program
 from bench.tables import median, table
 from keeper.domain.units import WEI_PER_GWEI
 
@@ -13,8 +14,8 @@ _MINUTE_S = 60
 _POLLS_PER_MINUTE = 0.2
 """`MONITORING_INTERVAL_MS` is five minutes by default."""
 _POLL_S = 4
-_POLL = "eth_call"
-"""A poll asks this once, by way of Multicall3."""
+_POLL = '"chain_read"'
+"""What the log says of one."""
 
 
 async def requests_table(*, pushes: int, idle_s: int) -> str:
@@ -30,9 +31,11 @@ async def requests_table(*, pushes: int, idle_s: int) -> str:
             await net.settle(program)
             while_pushing = await _counted(net, push_in_turn())
             while_idle = await _counted(net, asyncio.sleep(idle_s))
-        async with net.keeper(poll_s=_POLL_S):
+        async with net.keeper(poll_s=_POLL_S) as program:
+            await net.settle(program)
+            before = _polls(program)
             while_polling = await _counted(net, asyncio.sleep(3 * _POLL_S))
-    polls = while_polling[_POLL]
+            polls = _polls(program) - before
     methods = sorted(while_pushing | while_idle | while_polling)
     columns = [
         [while_pushing[method] / pushes for method in methods],
@@ -45,6 +48,10 @@ async def requests_table(*, pushes: int, idle_s: int) -> str:
     names = [*(f"`{method}`" for method in methods), "all"]
     cells = [[f"{number:g}" for number in (*column, sum(column))] for column in columns]
     return table(("Method", "Per push", "Per poll", "Per idle minute"), zip(names, *cells, strict=True))
+
+
+def _polls(program: Program) -> int:
+    return program.log.read_text().count(_POLL)
 
 
 async def _counted(net: Devnet, doing: Awaitable[None]) -> Counter[str]:

@@ -83,7 +83,8 @@ class ScriptedNode:
     def _result(self, method: str, params: list[Any]) -> Any:  # noqa: ANN401 - whatever JSON may hold
         match method:
             case "eth_call":
-                return _hex(self._call(bytes.fromhex(params[0]["data"][2:])))
+                to_pyth = params[0]["to"].lower() == CONTRACT.lower()
+                return _hex(self._call(bytes.fromhex(params[0]["data"][2:])) if to_pyth else b"")
             case "eth_sendRawTransaction":
                 return self._mine(bytes.fromhex(params[0][2:]))
             case "eth_getTransactionReceipt":
