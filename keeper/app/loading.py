@@ -34,9 +34,11 @@ def load(
     everything = (*written.common, *written.blocks)
     redactor = Redactor(secret for layer in everything for secret in _secrets(layer))
     problems = [problem for layer in everything for problem in layer.problems]
+    common = settled(written.common, ALTERNATIVES)
+    if port_must_be_free:
+        problems += _port_problems({name: value for layer in common for name, value in layer.values.items()})
     networks, faults = load_networks(written)
     problems += faults
-    common = settled(written.common, ALTERNATIVES)
     problems += [clash for layer in common for clash in clashes(layer)]
     values = {name: value for layer in common for name, value in layer.values.items() if name in PROCESS_NAMES}
     if "journal_url" in values:
@@ -45,8 +47,6 @@ def load(
         problems += [
             _belongs_elsewhere(layer, name) for layer in common for name in HERMES_KEYS if name in layer.values
         ]
-    if port_must_be_free:
-        problems += _port_problems(values)
     settings: Settings | None = None
     try:
         settings = Settings.model_validate(values | {"networks": networks})

@@ -21,6 +21,7 @@ from keeper.app.runtime import Keeper
 from keeper.app.settings import Settings
 from keeper.app.wiring import assembled, database_of, evm_chain, rpc_pool
 from keeper.domain.errors import Rejected
+from keeper.domain.policy import Early, FeedPolicy
 from keeper.domain.price import Price
 from keeper.domain.transaction import ENDED, Outcome
 from keeper.evm.chain import EvmChain
@@ -34,6 +35,7 @@ from keeper.ports import Account
 _POLL_S = 0.1
 _TAKEN_WITHIN_S = 4.0
 """A keeper looks for requests every second."""
+_BEGUN_WITHIN_S = 0.5
 _PUSHED_WITHIN_S = 8.0
 """A keeper that was asked gives up after two seconds without a newer price."""
 
@@ -83,21 +85,29 @@ async def _asked(database: Database, account: Account, feed: Feed) -> bool:
 
 @asynccontextmanager
 async def _sending(settings: Settings, network: NetworkSettings, feed: Feed, *, already: bool) -> AsyncIterator[None]:
-    """A keeper of that one feed in this process, unless another one does it."""
+    """A keeper of that one feed in this process, which pushes it once, unless another one does it."""
     if already:
         yield
         return
-    alone = network.model_copy(update={"feed_ids": None, "feed_list": None, "feeds_of_groups": None})
-    alone = alone.model_copy(update={"price_config_feeds": (feed,)})
+    once = Feed(feed.feed_id, feed.alias, FeedPolicy(rules=(), early=Early.NEVER))
+    named = dict.fromkeys(("feed_ids", "feed_list", "feeds_of_groups", "force_update_interval_ms"))
+    alone = network.model_copy(update={**named, "price_config_feeds": (once,)})
     async with assembled(settings.model_copy(update={"networks": (alone,)})) as parts:
         running = asyncio.create_task(parts.keeper.run(), name="keeper of one feed")
         try:
             await _readiness(parts.keeper)
-            parts.keeper.force("control")
+            if not await _within(_BEGUN_WITHIN_S, partial(_has_begun, parts.keeper)):
+                parts.keeper.force("control")
             yield
         finally:
             parts.keeper.stop()
             await running
+
+
+async def _has_begun(keeper: Keeper) -> bool:
+    """Whether it pushes without being told to: a feed that was never pushed is due."""
+    network = keeper.status().networks[0]
+    return network.in_flight > 0 or any(network.pushes.values())
 
 
 async def _readiness(keeper: Keeper) -> None:

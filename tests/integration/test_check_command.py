@@ -101,3 +101,29 @@ def _read_all(descriptor: int) -> bytes:
     except OSError:
         pass
     return output
+
+
+OTHER_KEY = "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
+"""Of the second account of every development node."""
+
+
+async def test_checks_every_network_or_the_one_that_is_named(environ: dict[str, str], tmp_path: Path) -> None:
+    config = tmp_path / "keeper.yaml"
+    well = {"name": "well", "chain_id": "31337", "rpc_url": environ.pop("RPC_URL")}
+    ill = well | {"name": "ill", "chain_id": "5", "private_key": OTHER_KEY}
+    same = well | {"name": "same"}
+    del same["chain_id"]
+    config.write_text(json.dumps({"networks": [well, ill, same]}))
+
+    code, output, errors = await keeper_check(environ, "--config", str(config), "--all")
+    assert (code, errors) == (1, "")
+    failed = sorted(line.split("  ")[0] for line in output.splitlines() if line.startswith("FAIL"))
+    assert failed in (["FAIL ill chain id", "FAIL same chain id"], ["FAIL ill chain id", "FAIL well chain id"])
+    assert "and CHAIN_ID says 5: set the one that is right" in output
+    assert "would take each other's nonces: give each a key of its own" in output
+
+    code, output, _ = await keeper_check(environ, "--config", str(config), "--network", "well")
+    assert code == 0
+    assert "ok   well chain id            31337, as CHAIN_ID says" in output
+    code, _, errors = await keeper_check(environ, "--config", str(config), "--network", "wel")
+    assert (code, errors) == (2, "keeper: no network is called 'wel': there is well, ill, same: did you mean well?\n")

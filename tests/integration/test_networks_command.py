@@ -61,6 +61,9 @@ async def test_a_push_is_final_and_read_from_the_chain_with_and_without_a_keeper
     receipt = await world.node.request("eth_getTransactionReceipt", alone["hash"])
     assert (int(receipt["blockNumber"], 16), int(receipt["gasUsed"], 16)) == (alone["block"], alone["gas"])
 
+    again = await world.networks("test", "evm")
+    assert (again[0], again[1]["push"]) == (0, alone["push"] + 1)
+
     async with keeper_running(world.environ, world.folder) as keeper:
         code, asked, err = await world.networks("test", "evm", "--feed", world.simulator.feed_ids[1])
         assert (code, err) == (0, "")

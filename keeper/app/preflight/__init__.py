@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from keeper.app.accounts import signer
+from keeper.app.accounts import Accounts, signer
 from keeper.app.clock import SystemClock
 from keeper.app.network_settings import NetworkSettings
 from keeper.app.preflight.finding import Finding, State
@@ -30,11 +30,14 @@ async def preflight(settings: Settings, *, only: str | None = None) -> list[Find
     clock = SystemClock()
     chosen = _chosen(settings.networks, only)
     feeds = {feed.feed_id: feed for network in chosen for feed in network.feeds}
+    accounts = Accounts()
     async with asyncio.TaskGroup() as group:
         hermes = [replace(config, feeds=tuple(feeds)) for config in hermes_configs(settings)]
         source = group.create_task(check_sources(hermes, tuple(feeds.values()), clock), name="check sources")
         networks = [
-            group.create_task(check_network(_target(network), source=source, clock=clock), name="check network")
+            group.create_task(
+                check_network(_target(network, accounts), source=source, clock=clock), name="check network"
+            )
             for network in chosen
         ]
         journal = group.create_task(check_journal(settings.journal), name="check journal")
@@ -59,12 +62,13 @@ def _chosen(networks: Sequence[NetworkSettings], only: str | None) -> Sequence[N
     return chosen
 
 
-def _target(network: NetworkSettings) -> Target:
+def _target(network: NetworkSettings, accounts: Accounts) -> Target:
     return Target(
         endpoints=network.rpc_url,
         contract=network.contract_address,
         account=signer(network).address,
         chain_id=network.chain_id,
+        admit=accounts.admission(network),
     )
 
 

@@ -1,7 +1,7 @@
 """Whether pushes can be sent to a network: its endpoints, contract and account, and one push that is not sent."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -43,6 +43,8 @@ class Target:
     account: str
     chain_id: int | None
     """None where any chain will do."""
+    admit: Callable[[int], None]
+    """Told the chain's id; raises Fatal where it is another, or the account is used there by another network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ async def check_network(target: Target, *, source: Awaitable[SourceReport], cloc
         found = await check_endpoints(transports, clock=clock)
         if found.chain_id is None:
             return [*found.findings, *_all_skipped("no RPC endpoint answers")]
-        chain_id = _chain_id(target.chain_id, found.chain_id)
+        chain_id = _chain_id(target, found.chain_id)
         if chain_id and chain_id[0].state is State.FAIL:
             return [*found.findings, *chain_id, *_all_skipped(f"{CHAIN_ID} failed")]
         pool = RpcPool(found.usable, clock=clock)
@@ -77,13 +79,14 @@ async def check_network(target: Target, *, source: Awaitable[SourceReport], cloc
                 group.create_task(each.close(), name=f"rpc {each.name} close")
 
 
-def _chain_id(wanted: int | None, served: int) -> list[Finding]:
-    """Whether it is the chain that is wanted; nothing where any is."""
-    if wanted is None:
+def _chain_id(target: Target, served: int) -> list[Finding]:
+    """Whether it is the chain that is wanted, with the account no other network's; nothing where any will do."""
+    try:
+        target.admit(served)
+    except Fatal as exc:
+        return [Finding(CHAIN_ID, State.FAIL, str(exc))]
+    if target.chain_id is None:
         return []
-    if served != wanted:
-        detail = f"the RPC endpoints serve chain {served}, and CHAIN_ID says {wanted}: set the one that is right"
-        return [Finding(CHAIN_ID, State.FAIL, detail)]
     called = f" ({CHAINS[served].name})" if served in CHAINS else ""
     return [Finding(CHAIN_ID, State.OK, f"{served}{called}, as CHAIN_ID says")]
 
