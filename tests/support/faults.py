@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from tests.support.fault_world import FaultWorld
 from tests.support.relay import Ill, Relay
 from tests.support.rival import rival as send_as_rival
-from tests.support.waiting import wait_until
 
 BLOCK_S = 0.5
 GWEI = 10**9
@@ -63,12 +62,12 @@ async def relays(world: FaultWorld, count: int) -> AsyncIterator[list[Relay]]:
 
 
 async def fall_in_earnest(relay: Relay, ill: Ill) -> None:
-    """So that the keeper notices: it asks which chain it is on when it connects, and for nonces when it polls."""
+    """So that the keeper notices: it asks which chain it is on when it connects.
+
+    A nonce that is a lie it hears only where it has to ask for one: polls do not.
+    """
     if ill is Ill.WRONG_CHAIN:
         await relay.fall(Ill.REFUSES)
         await asyncio.sleep(1)
         await relay.heal()
     await relay.fall(ill)
-    if ill is Ill.LIES:
-        relay.requests.clear()
-        await wait_until(lambda: "eth_getTransactionCount" in relay.requests)
