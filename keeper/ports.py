@@ -97,6 +97,8 @@ class Terms:
     """Estimate for the sample; None where the node refuses to estimate it."""
     refusal: str = ""
     """Why it does."""
+    untrusted: bool = False
+    """Whether it does because the contract does not trust who signed the sample."""
 
 
 @dataclass(frozen=True, slots=True)

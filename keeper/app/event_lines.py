@@ -6,6 +6,7 @@ from typing import Any, assert_never
 
 from keeper.app.journal_lines import journal_level, journal_line
 from keeper.app.lines import FeedNames, Line, coins, listed
+from keeper.app.source_lines import source_level, source_line
 from keeper.app.spending_lines import spending_level, spending_line
 from keeper.domain.budget import FREELY
 from keeper.domain.events import (
@@ -30,10 +31,12 @@ from keeper.domain.events import (
     PushRetried,
     PushSent,
     SourceConnected,
+    SourceDistrusted,
     SourceLost,
     SourcePolling,
     SourceProblem,
     SourceStoodDown,
+    SourceTrusted,
     SpendModeChanged,
 )
 from keeper.domain.policy import Reason
@@ -66,19 +69,25 @@ def level_of(event: Event) -> int:
             level = logging.DEBUG if event.origin == "timer" else logging.INFO
         case PushPlanned():
             level = logging.INFO if event.dry_run else logging.DEBUG
-        case SourceConnected() | SourcePolling(active=False) | SourceStoodDown() | FollowModeChanged():
-            level = logging.INFO
         case (
-            SourceLost()
+            SourceConnected()
+            | SourceLost()
             | SourcePolling()
             | SourceProblem()
+            | SourceStoodDown()
+            | SourceDistrusted()
+            | SourceTrusted()
+        ):
+            level = source_level(event)
+        case (
+            FollowModeChanged()
             | ChainReadFailed()
             | ContractChanged()
             | PushRetried()
             | PushOrphaned()
             | FeeCapReached()
         ):
-            level = logging.WARNING
+            level = logging.INFO if isinstance(event, FollowModeChanged) else logging.WARNING
         case SpendModeChanged() | BudgetNearlySpent() | BalanceLow() | PushHeld():
             level = spending_level(event)
         case FailingRepeatedly():
@@ -95,8 +104,16 @@ def level_of(event: Event) -> int:
 def line_of(event: Event, names: FeedNames, reasons: Mapping[FeedId, Reason]) -> Line:
     """The line for an event; `reasons` are those for which its feeds were found due, as far as known."""
     match event:
-        case SourceConnected() | SourceLost() | SourcePolling() | SourceProblem() | SourceStoodDown():
-            return _source_line(event)
+        case (
+            SourceConnected()
+            | SourceLost()
+            | SourcePolling()
+            | SourceProblem()
+            | SourceStoodDown()
+            | SourceDistrusted()
+            | SourceTrusted()
+        ):
+            return source_line(event)
         case (
             ChainRead()
             | ChainReadFailed()
@@ -115,26 +132,6 @@ def line_of(event: Event, names: FeedNames, reasons: Mapping[FeedId, Reason]) ->
             return spending_line(event, names)
         case JournalFailed() | JournalRecovered():
             return journal_line(event)
-        case _:
-            assert_never(event)
-
-
-def _source_line(event: SourceConnected | SourceLost | SourcePolling | SourceProblem | SourceStoodDown) -> Line:
-    source = event.source
-    match event:
-        case SourceConnected():
-            return Line("source_connected", f"{source} streams prices", {"source": source})
-        case SourceLost(reason=reason):
-            text = f"{source} is lost: {reason}"
-            return Line("source_lost", text, {"source": source, "reason": reason})
-        case SourcePolling(active=True):
-            return Line("source_polling", f"{source} is polled until its stream is back", {"source": source})
-        case SourcePolling():
-            return Line("source_polling_ended", f"{source} is polled no longer", {"source": source})
-        case SourceProblem(problem=problem):
-            return Line("source_problem", f"{source}: {problem}", {"source": source, "problem": problem})
-        case SourceStoodDown():
-            return Line("source_stood_down", f"{source} is in reserve again", {"source": source})
         case _:
             assert_never(event)
 

@@ -10,14 +10,14 @@ The header and each message may grow at their ends; nothing may follow the last 
 
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from keeper.domain.errors import InvalidUpdate
 from keeper.domain.merkle import NODE_BYTES, root_of
 from keeper.domain.price import Price
 from keeper.domain.units import FeedId
-from keeper.domain.vaa import Vaa, decode_vaa, slot_and_root
+from keeper.domain.vaa import Vaa, decode_vaa, kind_of, slot_and_root
 
 MAX_MESSAGES = 255
 """A blob counts its messages in one byte."""
@@ -67,11 +67,18 @@ class Update:
     prices: Mapping[FeedId, Price]
     starts: Mapping[FeedId, int]
     """Offset of each feed's message, at its size."""
+    proven: set[FeedId] = field(default_factory=set, repr=False)
+    """Feeds whose proofs were found to hold: nobody needs to look again."""
 
     @property
     def signature_count(self) -> int:
         """How many signatures the contract will check."""
         return self.blob[self.vaa_start + _SIGNATURE_COUNT]
+
+    @property
+    def envelope(self) -> bytes:
+        """The signer set and the emitter that it names: 38 bytes, the same while a source's signers are the same."""
+        return kind_of(self.blob[self.vaa_start : self.messages_start])
 
     def message(self, feed_id: FeedId) -> PriceMessage:
         """All fields of one feed's message; KeyError if the update does not hold the feed."""
@@ -93,13 +100,16 @@ class Update:
         return b"".join([head, bytes([len(spans)]), *(self.blob[s.start : s.end] for s in spans)])
 
     def prove(self, feed_ids: Iterable[FeedId]) -> None:
-        """Check the Merkle proofs of these feeds; raises InvalidUpdate naming the first that fails."""
+        """Check the Merkle proofs of these feeds, each once; raises InvalidUpdate naming the first that fails."""
         for feed_id in feed_ids:
+            if feed_id in self.proven:
+                continue
             span = self.span(feed_id)
             message = self.blob[span.start + _SIZE.size : span.message_end]
             nodes = range(span.message_end + 1, span.end, NODE_BYTES)
             if root_of(message, [self.blob[at : at + NODE_BYTES] for at in nodes]) != self.root:
                 raise InvalidUpdate(f"the Merkle proof of feed {feed_id} does not lead to the signed root")
+            self.proven.add(feed_id)
 
     def vaa(self) -> Vaa:
         """The signed envelope with all its fields."""

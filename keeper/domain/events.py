@@ -49,6 +49,23 @@ class SourceStoodDown:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceDistrusted:
+    """The prices of a source are no good for a network: they are not used there while another source is trusted."""
+
+    network: str
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTrusted:
+    """They are good again."""
+
+    network: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChainRead:
     """The on-chain view was read."""
 
@@ -264,6 +281,8 @@ Event: TypeAlias = (
     | SourcePolling
     | SourceProblem
     | SourceStoodDown
+    | SourceDistrusted
+    | SourceTrusted
     | ChainRead
     | ChainReadFailed
     | ContractChanged

@@ -3,10 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from keeper.domain.accumulator import Update
 from keeper.domain.gas import PushShape
 from keeper.domain.policy import Reason
 from keeper.domain.price import Price
 from keeper.domain.units import FeedId, Gas, Wei
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Feeds that are sliced out of one update."""
+
+    source: str
+    update: Update
+    feeds: tuple[FeedId, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +35,8 @@ class Plan:
     """Whether all that is due fits; if not, the rest follows as a push of its own."""
     triggers: tuple[FeedId, ...] = ()
     """The contract is to do nothing unless one of these is older on chain than in here; empty: it does all it can."""
+    parts: tuple[Part, ...] = ()
+    """Where the feeds come from; the journal does not keep that."""
 
     @property
     def feed_ids(self) -> tuple[FeedId, ...]:

@@ -55,6 +55,25 @@ def newest_event(sources: Iterable[SourceStatus]) -> float | None:
     return max((source.last_event_at for source in sources if source.last_event_at is not None), default=None)
 
 
+class TrustState(StrEnum):
+    """What a network makes of a source."""
+
+    UNTRIED = "untried"
+    TRUSTED = "trusted"
+    REFUSED = "refused"
+    """By the contract, or by a check of our own; it is tried again now and then."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTrust:
+    """One price source, as one network sees it."""
+
+    source: str
+    state: TrustState
+    detail: str
+    """Why it is refused, or empty."""
+
+
 class EndpointState(StrEnum):
     """How an RPC endpoint is doing."""
 
@@ -226,6 +245,8 @@ class NetworkStatus:
     """In a dry run only."""
     in_policy: InPolicy = ALL_UNKNOWN
     following: Following = field(default_factory=Following)
+    trust: tuple[SourceTrust, ...] = ()
+    """One row a source that has delivered."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,10 @@ _BODY = struct.Struct(">IIH32sQB")
 _PAYLOAD = struct.Struct(f">4sBQI{NODE_BYTES}s")
 _PAYLOAD_MAGIC = b"AUWV"
 _MERKLE_ROOT = 0
+_SIGNER_SET = slice(1, 5)
+_COUNT_AT = 5
+_EMITTER = slice(8, 42)
+"""In the body: chain and address."""
 _VERSION = 1
 _RECOVERY_IDS = (0, 1)
 """The contract adds 27, and ecrecover takes no other."""
@@ -58,6 +62,12 @@ def slot_and_root(vaa: bytes) -> tuple[int, bytes]:
     if magic != _PAYLOAD_MAGIC or kind != _MERKLE_ROOT:
         raise InvalidUpdate("the VAA does not carry an accumulator root")
     return slot, root
+
+
+def kind_of(vaa: bytes) -> bytes:
+    """The signer set and the emitter of a VAA that `slot_and_root` could read, 38 bytes."""
+    body = _HEADER.size + vaa[_COUNT_AT] * _SIGNATURE.size
+    return vaa[_SIGNER_SET] + vaa[body + _EMITTER.start : body + _EMITTER.stop]
 
 
 def decode_vaa(vaa: bytes) -> Vaa:

@@ -92,7 +92,8 @@ class EvmChain:
             Call("eth_estimateGas", ({**self._to_contract(self.calldata([sample])), "value": hex(one)},))
         )
         if estimate.error is not None and classify(estimate.error) is not Kind.UNKNOWN:
-            return Terms(update_fee, gas=None, refusal=describe(estimate.error))
+            untrusted = pyth.distrusts(revert_data(estimate.error))
+            return Terms(update_fee, gas=None, refusal=describe(estimate.error), untrusted=untrusted)
         return Terms(update_fee, gas=Gas(quantity(result_of(estimate))))
 
     async def push_fee(self, blobs: Sequence[bytes]) -> Wei:

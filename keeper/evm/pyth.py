@@ -71,6 +71,8 @@ _ERRORS = {
     }.items()
 }
 
+_DISTRUST = frozenset({_selector("InvalidUpdateDataSource()"), _selector("InvalidWormholeVaa()")})
+
 
 def update_price_feeds(blobs: Sequence[bytes]) -> bytes:
     """Calldata of a push."""
@@ -117,6 +119,11 @@ def read_write(feed_topic: bytes, data: bytes) -> FeedWrite:
 def error_name(revert_data: bytes) -> str:
     """The contract's error by name; empty for an unknown one."""
     return explain(revert_data).partition(":")[0]
+
+
+def distrusts(revert_data: bytes) -> bool:
+    """Whether the contract's error is one about who signed the update."""
+    return revert_data[:4] in _DISTRUST
 
 
 def explain(revert_data: bytes) -> str:

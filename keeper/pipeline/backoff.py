@@ -17,6 +17,11 @@ class Backoff:
         self.reverted = False
         """A push was paid for in vain, and none has passed since."""
 
+    def forgive(self) -> None:
+        """What went wrong is known, and will not again."""
+        self.reverted = False
+        self.until = 0.0
+
     def end(self) -> None:
         """What made pushes fail is over."""
         self.until = 0.0

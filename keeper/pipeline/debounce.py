@@ -34,6 +34,11 @@ class Debounce:
         self._last_push = now
         self._opened = None
 
+    def undone(self) -> None:
+        """The last push was in vain and is made up for at once: as if it had not been."""
+        self._last_push = None
+        self._opened = None
+
     def calmed(self) -> None:
         """No feed is due any more: a waiting window closes without a push."""
         self._opened = None

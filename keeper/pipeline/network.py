@@ -8,6 +8,7 @@ chain ───▶ OnChainView ─────┘      (what is due, when Deboun
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Never
 
@@ -44,7 +45,9 @@ from keeper.pipeline.rivals import Rivals
 from keeper.pipeline.shadow import Shadow
 from keeper.pipeline.submitter import Submitter
 from keeper.pipeline.tracker import OnChainView
+from keeper.pipeline.trust import Trust
 from keeper.pipeline.upkeep import Upkeep
+from keeper.pipeline.vetting import Vetting
 from keeper.ports import Account, Outside, PriceEvent
 
 _LOOK_AGAIN_S = 1.0
@@ -61,7 +64,8 @@ class Network:
         self._config = config
         self._outside = outside
         self._clock = outside.clock
-        self._buffer = Buffer(feeds)
+        self._trust = Trust(config.submit.network, self._tell)
+        self._buffer = Buffer(feeds, self._trust)
         self._rivals = Rivals(config.if_necessary)
         self._view = OnChainView(
             chain=outside.chain, feeds=feeds, buffer=self._buffer, clock=outside.clock, rivals=self._rivals
@@ -72,6 +76,13 @@ class Network:
             view=self._view,
             conditional=lambda: self._rivals.call_for_conditions(self._clock.monotonic()),
         )
+        self._vetting = Vetting(
+            trust=self._trust, buffer=self._buffer, view=self._view, signers=config.signers, clock=outside.clock
+        )
+        self._failed: list[Plan] = []
+        """Plans that came to nothing, and nobody has asked yet why."""
+        self._carried: dict[int, Plan] = {}
+        """What pushes in flight carry, by their number."""
         self._debounce = Debounce(window_s=config.debounce_s, mode=config.debounce_mode)
         self._ledger = Ledger()
         self._submitter = Submitter(
@@ -125,6 +136,7 @@ class Network:
                 rivals=self._rivals,
                 clock=outside.clock,
             ),
+            trust=self._trust,
         )
         self._shadow = Shadow(aliases=config.aliases, view=self._view, clock=outside.clock)
         if config.dry_run:
@@ -153,8 +165,8 @@ class Network:
 
     def take(self, event: PriceEvent) -> None:
         """New prices."""
-        self._buffer.take(event, self._clock.now())
-        self._news.set()
+        if self._buffer.take(event, self._clock.now()):
+            self._news.set()
 
     def force(self, origin: str, feeds: Collection[FeedId] | None = None) -> None:
         """Update these feeds now, or all, whatever their thresholds say; `origin` is `timer`, `signal` or `control`."""
@@ -205,6 +217,7 @@ class Network:
                     tasks.create_task(self._upkeep.poll_forever(), name=f"poll {self.name}"),
                     tasks.create_task(self._upkeep.ask_fees_forever(), name=f"fees {self.name}"),
                     tasks.create_task(self._resume_forever(), name=f"resume {self.name}"),
+                    tasks.create_task(self._vetting.try_forever(), name=f"try sources {self.name}"),
                     tasks.create_task(self._follow(), name=f"follow {self.name}"),
                 ]
                 if self._config.force_interval_s:
@@ -227,7 +240,7 @@ class Network:
                     await self._view.connect()
                     await self._upkeep.read()
                 if self._buffer.any() is not None:
-                    await self._view.learn_terms()
+                    await self._vetting.try_all()
                     return await self._recover()
                 self._upkeep.trouble = "no price has arrived yet"
                 await self._await_news(until=self._clock.monotonic() + _LOOK_AGAIN_S)
@@ -249,6 +262,7 @@ class Network:
 
     async def _push_until_stopped(self, tasks: asyncio.TaskGroup, flights: list[asyncio.Task[None]]) -> None:
         while not self._stopping:
+            await self._learn_from_failures()
             if self._is_full():
                 await self._await_news(until=self._clock.monotonic() + _LOOK_AGAIN_S)
                 if self._is_full():
@@ -260,7 +274,7 @@ class Network:
             self._governor.hold(survey.withheld)
             moment = self._moment(any_due=bool(survey.due))
             if moment <= self._clock.monotonic() + _TIMER_GRAIN_S:
-                flight = await self._next_flight(survey)
+                flight = await self._next_flight()
                 if flight is not None:
                     flights[:] = [task for task in flights if not task.done()]
                     flights.append(self._take_off(tasks, *flight))
@@ -280,8 +294,11 @@ class Network:
         def replan() -> Plan | None:
             with self._view.without(flight.push):
                 others = self._view.carried_after(flight.push)
-                survey = self._planner.survey(self._clock.now(), forced | self._forcing.feeds, leaving=others)
-                return self._planner.plan(survey)
+                plan, refusal = self._vetting.best(lambda: self._plan(forced | self._forcing.feeds, leaving=others))
+            if plan is None or refusal or self._vetting.is_doubtful(plan):
+                return None
+            self._carried[flight.push] = plan
+            return plan
 
         flown = self._submitter.fly(flight, replan, plan=plan)
         return tasks.create_task(flown, name=f"push {flight.push} {self.name}")
@@ -293,6 +310,9 @@ class Network:
     def _survey(self) -> Survey:
         return self._planner.survey(self._clock.now(), self._forcing.feeds)
 
+    def _plan(self, forced: Collection[FeedId], *, leaving: Collection[FeedId] = frozenset()) -> Plan | None:
+        return self._planner.plan(self._planner.survey(self._clock.now(), forced, leaving=leaving))
+
     def _moment(self, *, any_due: bool) -> float:
         """When to push next as things stand, in monotonic seconds; past the next look while no feed is due."""
         now = self._clock.monotonic()
@@ -303,13 +323,9 @@ class Network:
         self._debounce.calmed()
         return now + _LOOK_AGAIN_S
 
-    async def _next_flight(self, survey: Survey) -> tuple[Flight, Plan] | None:
+    async def _next_flight(self) -> tuple[Flight, Plan] | None:
         """Plan what is due and reserve a nonce for it; None where nothing is to be sent."""
-        refusal = ""
-        if self._backoff.reverted:
-            refusal = await self._refusal_foreseen()
-            survey = self._survey()
-        plan = self._planner.plan(survey)
+        plan, refusal = await self._vetting.sound(lambda: self._plan(self._forcing.feeds), wary=self._backoff.reverted)
         if plan is None:
             return None
         self._forcing.planned(plan)
@@ -332,6 +348,7 @@ class Network:
         elif refusal:
             self._push_ended(dropped(self.name, self._pushes, plan, refusal))
         else:
+            self._carried[self._pushes] = plan
             return self._submitter.reserve(self._pushes, plan), plan
         return None
 
@@ -352,6 +369,9 @@ class Network:
     def _push_ended(self, finished: PushFinished) -> None:
         self._backoff.note(finished.outcome, self._clock.monotonic())
         self._tell(finished)
+        plan = self._carried.pop(finished.push, None)
+        if plan is not None and finished.outcome in {Outcome.REVERTED, Outcome.DROPPED}:
+            self._failed.append(plan)
         failures = self._ledger.consecutive_failures
         if finished.outcome in FAILURES and failures == MAX_CONSECUTIVE_FAILURES:
             self._tell(FailingRepeatedly(self.name, failures, self._ledger.last_failure))
@@ -359,12 +379,16 @@ class Network:
             self._unreached.set()
         self._news.set()
 
-    async def _refusal_foreseen(self) -> str:
-        """After a revert, pushes are tried for free until one passes: the same fault is not paid for twice."""
-        try:
-            return (await self._view.learn_terms()).refusal
-        except KeeperError as exc:
-            return str(exc)
+    async def _learn_from_failures(self) -> None:
+        """Where a push failed because of its source, the next source's turn comes at once."""
+        while self._failed:
+            plan = self._failed.pop()
+            with suppress(KeeperError):
+                await self._vetting.ask(plan)
+            if self._vetting.is_doubtful(plan) and self._trust.has_alternative:
+                self._backoff.forgive()
+                self._debounce.undone()
+                self._forcing.add(plan.forced, self._forcing.origin, self._clock.monotonic())
 
     # Beside the flow
 

@@ -13,6 +13,7 @@ from keeper.pipeline.governor import Governor
 from keeper.pipeline.ledger import Ledger
 from keeper.pipeline.submitter import Submitter
 from keeper.pipeline.tracker import OnChainView
+from keeper.pipeline.trust import Trust
 from keeper.pipeline.upkeep import Upkeep
 from keeper.ports import Outside
 
@@ -30,6 +31,7 @@ class NetworkReport:
     upkeep: Upkeep
     freshness: Freshness
     feeds: FeedReport
+    trust: Trust
 
     def status(self, *, ready: bool) -> NetworkStatus:
         """As of now."""
@@ -63,5 +65,6 @@ class NetworkReport:
                 calls_last_hour=dict(self.outside.chain.calls_last_hour()),
             ),
             in_policy=self.freshness.in_policy(),
+            trust=self.trust.status(),
             spending=self.governor.status(self.outside.clock.now()),
         )

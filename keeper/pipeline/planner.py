@@ -159,18 +159,18 @@ class Planner:
 
     def _build(self, feeds: list[tuple[FeedId, Reason]], *, complete: bool) -> Plan:
         sourced = {feed_id: self._buffer.get(feed_id) for feed_id, _ in feeds}
-        groups = group_by_update(sourced.items())
+        parts = group_by_update(sourced.items())
         blobs = tuple(
-            update.slice(ids[at : at + MAX_MESSAGES])
-            for update, ids in groups
-            for at in range(0, len(ids), MAX_MESSAGES)
+            part.update.slice(part.feeds[at : at + MAX_MESSAGES])
+            for part in parts
+            for at in range(0, len(part.feeds), MAX_MESSAGES)
         )
         triggers = tuple(feed_id for feed_id, reason in feeds if reason not in _JOINS) if self._conditional() else ()
         shape = PushShape(
             feeds=len(feeds),
             first_writes=sum(self._view.coming(feed_id) is None for feed_id in sourced),
             blobs=len(blobs),
-            signatures=max(update.signature_count for update, _ in groups),
+            signatures=max(part.update.signature_count for part in parts),
             conditions=len(triggers),
         )
         fee = self._view.update_fee
@@ -184,4 +184,5 @@ class Planner:
             newest_arrival=max(one.arrived for one in sourced.values()),
             complete=complete,
             triggers=triggers,
+            parts=tuple(parts),
         )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from keeper.domain.accumulator import Update
 from keeper.domain.fees import FeeMarket, UpdateFee
 from keeper.domain.gas import TRANSACTION_CAP, GasPredictor, PushShape
 from keeper.domain.plan import Plan
@@ -236,9 +237,9 @@ class OnChainView:
         """Whether the contract's terms may have changed since they were learned."""
         return self._told_fee is None or self._told_fee != self._learned_fee
 
-    async def learn_terms(self) -> Terms:
-        """Ask the contract's fee and the gas of a push, with a real update; only once prices have arrived."""
-        sample = self._buffer.any()
+    async def learn_terms(self, sample: tuple[FeedId, Update] | None = None) -> Terms:
+        """Ask the contract's fee and the gas of a push, with a feed of this update or of any that has arrived."""
+        sample = sample or self._buffer.any()
         assert sample is not None
         feed_id, update = sample
         told_fee = self._told_fee

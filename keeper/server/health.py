@@ -19,6 +19,7 @@ from keeper.domain.status import (
     NetworkStatus,
     SourceState,
     SourceStatus,
+    TrustState,
 )
 from keeper.server.spending import SPENDING
 
@@ -149,9 +150,17 @@ def network_health(network: NetworkStatus) -> Component:
         return Component(level, f"failed pushes in a row: {failures}{detail}")
     if allowance != FREELY:
         return Component(Level.DEGRADED, f"{SPENDING[allowance]} (account {network.account})")
-    if network.detail:
+    if network.detail and not any(row.state is TrustState.REFUSED for row in network.trust):
         return Component(Level.DEGRADED, network.detail)
-    return Component(Level.HEALTHY, "is kept fresh" if not network.dry_run else "is watched only: dry run")
+    well = Component(Level.HEALTHY, "is kept fresh" if not network.dry_run else "is watched only: dry run")
+    return _distrust(network) or well
+
+
+def _distrust(network: NetworkStatus) -> Component | None:
+    refused = [row for row in network.trust if row.state is TrustState.REFUSED]
+    level = Level.UNHEALTHY if len(refused) == len(network.trust) else Level.DEGRADED
+    why = "; ".join(f"does not trust source {row.source}: {row.detail}" for row in refused)
+    return Component(level, why) if refused else None
 
 
 def _unread(network: NetworkStatus) -> str:

@@ -8,7 +8,15 @@ from typing import Generic, TypeVar
 from keeper.domain.budget import SpendLimit, SpendMode
 from keeper.domain.price import Price, usable
 from keeper.domain.sightings import Origin
-from keeper.domain.status import FeedStatus, KeeperStatus, NetworkStatus, SourceState, SourceStatus
+from keeper.domain.status import (
+    FeedStatus,
+    KeeperStatus,
+    NetworkStatus,
+    SourceState,
+    SourceStatus,
+    SourceTrust,
+    TrustState,
+)
 from keeper.domain.transaction import Outcome
 from keeper.domain.units import MILLION
 from keeper.server.exposition import Family, Kind, Sample, labels
@@ -272,11 +280,23 @@ FEED_MEASURES: tuple[Measure[FeedStatus], ...] = (
 )
 
 
+_TRUST_STATE: Breakdown[SourceTrust] = Breakdown(
+    "keeper_source_trust",
+    "gauge",
+    "1 for what a network makes of a source, 0 for all else.",
+    "state",
+    lambda row: {state.value: int(state is row.state) for state in TrustState},
+)
+
+
 async def state_families(status: KeeperStatus) -> list[Family]:
     """Every family, its samples still to be computed."""
     now = status.now
     sources = [(labels(source=source.name), source) for source in status.sources]
     networks = [(labels(network=network.name), network) for network in status.networks]
+    trust = [
+        (labels(network=network.name, source=row.source), row) for network in status.networks for row in network.trust
+    ]
     feeds = await paced(
         (labels(network=network.name, feed=feed.alias), feed) for network in status.networks for feed in network.feeds
     )
@@ -294,6 +314,7 @@ async def state_families(status: KeeperStatus) -> list[Family]:
         *(breakdown.family(sources) for breakdown in SOURCE_BREAKDOWNS),
         *(measure.family(networks, now) for measure in NETWORK_MEASURES),
         *(breakdown.family(networks) for breakdown in NETWORK_BREAKDOWNS),
+        _TRUST_STATE.family(trust),
         *(measure.family(feeds, now) for measure in FEED_MEASURES),
     ]
 

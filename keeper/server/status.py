@@ -29,6 +29,7 @@ from keeper.server.views import (
     SpendingView,
     Spent,
     StatusView,
+    TrustView,
 )
 
 _PPM_AS_PERCENT = -4
@@ -94,6 +95,7 @@ async def _network(network: NetworkStatus, now: float) -> NetworkView:
             last_hour_percent=_percent(network.in_policy.last_hour),
         ),
         last_push_at=_optional(network.last_push_at),
+        sources=[TrustView(source=row.source, state=row.state, detail=row.detail) for row in network.trust],
         endpoints=[_endpoint(endpoint) for endpoint in network.endpoints],
         rpc_calls=dict(network.rpc_calls),
         feeds=await paced(_feed(feed, now) for feed in network.feeds),

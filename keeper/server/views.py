@@ -8,7 +8,7 @@ import msgspec
 
 from keeper.domain.budget import SpendLimit, SpendMode
 from keeper.domain.policy import Reason, Verdict
-from keeper.domain.status import EndpointState, SourceState
+from keeper.domain.status import EndpointState, SourceState, TrustState
 from keeper.domain.transaction import Outcome
 from keeper.server.health import Level
 
@@ -119,6 +119,15 @@ class ShadowFeedView(msgspec.Struct, frozen=True, gc=False):
     cost: Amount
 
 
+class TrustView(msgspec.Struct, frozen=True):
+    """One price source, as one network sees it."""
+
+    source: str
+    state: TrustState
+    detail: str
+    """Why its prices are not used, or empty."""
+
+
 class NetworkView(msgspec.Struct, frozen=True):
     """One network."""
 
@@ -145,6 +154,8 @@ class NetworkView(msgspec.Struct, frozen=True):
     spending: SpendingView
     in_policy: InPolicyView
     last_push_at: float | None
+    sources: list[TrustView]
+    """Those that have delivered."""
     endpoints: list[EndpointView]
     rpc_calls: dict[str, int]
     """JSON-RPC requests by method since the start."""

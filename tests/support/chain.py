@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import rlp
@@ -73,6 +73,8 @@ class FakeChain:
     """What endpoints say instead of the truth."""
     reverting: str = ""
     """Why the contract refuses every update; empty for a contract in order."""
+    distrusts: Callable[[bytes], bool] = field(default=lambda _: False)
+    """Whose update data the contract refuses for their signers."""
     prices: dict[FeedId, Price] = field(default_factory=dict)
     sent: list[bytes] = field(default_factory=list)
     """Every transaction handed over, taken or not."""
@@ -128,6 +130,8 @@ class FakeChain:
         held = accumulator.decode(sample)
         shape = PushShape(len(held.prices), len(held.prices), 1, held.signature_count)
         fee = UpdateFee(Wei(self.fee_per_message))
+        if self.distrusts(sample):
+            return Terms(fee, None, "InvalidWormholeVaa", untrusted=True)
         return Terms(fee, None, self.reverting) if self.reverting else Terms(fee, model(shape))
 
     def calldata(self, blobs: Sequence[bytes], conditions: Mapping[FeedId, int] = NO_CONDITIONS) -> bytes:
@@ -277,10 +281,11 @@ class FakeChain:
         signatures = updates[0].signature_count if updates else 1
         gas = model(PushShape(len(messages), first_writes, len(updates), signatures)) if updates else Gas(21_000)
         paid = pending.value >= self.fee_per_message * len(messages)
+        sound = not self.reverting and not any(map(self.distrusts, pending.blobs))
         beaten = bool(pending.conditions) and not self._holds(pending.conditions)
         if beaten:
             gas = _LOST_RACE_GAS
-        succeeded = not updates or (paid and not beaten and not self.reverting and gas <= pending.gas_limit)
+        succeeded = not updates or (paid and not beaten and sound and gas <= pending.gas_limit)
         gas_price = Wei(min(pending.fee_cap, self.base_fee + pending.tip))
         writes = tuple(
             self._write(feed_id, price) for feed_id, price in messages if succeeded and self._newer(feed_id, price)

@@ -14,7 +14,9 @@ from keeper.domain.status import (
     RequestTimes,
     SourceState,
     SourceStatus,
+    SourceTrust,
     SpendStatus,
+    TrustState,
 )
 from keeper.domain.transaction import Outcome
 from keeper.domain.units import FeedId, Ppm, Wei
@@ -89,6 +91,7 @@ NETWORK = NetworkStatus(
     ),
     rpc_calls={"eth_sendRawTransaction": 11, "eth_call": 3},
     feeds=(BTC, NEW_FEED),
+    trust=(SourceTrust("hermes", TrustState.TRUSTED, ""),),
     spending=SpendStatus(
         spent_today=Wei(20_000_000_000_000),
         daily_budget=Wei(10**17),

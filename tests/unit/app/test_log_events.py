@@ -32,10 +32,12 @@ from keeper.domain.events import (
     PushRetried,
     PushSent,
     SourceConnected,
+    SourceDistrusted,
     SourceLost,
     SourcePolling,
     SourceProblem,
     SourceStoodDown,
+    SourceTrusted,
     SpendModeChanged,
 )
 from keeper.domain.fees import Cost
@@ -84,6 +86,8 @@ EVENTS: tuple[tuple[Event, str, str], ...] = (
     (SourcePolling("hermes", active=False), "INFO", "source_polling_ended"),
     (SourceProblem("hermes", "bad data"), "WARNING", "source_problem"),
     (SourceStoodDown("hermes"), "INFO", "source_stood_down"),
+    (SourceDistrusted("main", "hermes", "InvalidWormholeVaa"), "ERROR", "source_distrusted"),
+    (SourceTrusted("main", "hermes"), "INFO", "source_trusted"),
     (ChainRead("evm", 12, Wei(10**18), 3), "DEBUG", "chain_read"),
     (ContractChanged("evm", "FeeSet", 12), "WARNING", "contract_changed"),
     (FollowModeChanged("evm", "polling"), "INFO", "follow_mode"),

@@ -124,13 +124,14 @@ async def test_knows_its_own_pushes_from_those_of_others(start: Start) -> None:
     async with start(chain=chain) as bench:
         await quiet(bench)
         chain.rival_stores(F1=price(bench, 100_050, ahead_s=1))
+        stored_in = chain.block
         await asyncio.sleep(1)
         seen = bench.network.status().following.sightings
         assert seen.counts == {Origin.SELF: 2, Origin.OTHER: 1}
         assert seen.by_feed == {(FEEDS[0], Origin.SELF): 1, (FEEDS[1], Origin.SELF): 1, (FEEDS[0], Origin.OTHER): 1}
         assert (seen.recent[0].feed_id, seen.recent[0].block, seen.recent[0].origin) == (
             FEEDS[0],
-            chain.block,
+            stored_in,
             Origin.OTHER,
         )
     mining.cancel()

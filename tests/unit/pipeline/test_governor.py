@@ -25,6 +25,7 @@ from keeper.pipeline.governor import Governor, SpendRules
 from keeper.pipeline.planner import Planner
 from keeper.pipeline.rivals import IfNecessary, Rivals
 from keeper.pipeline.tracker import OnChainView
+from keeper.pipeline.trust import Trust
 from tests.support.chain import GWEI, FakeChain
 from tests.support.clock import LoopClock
 from tests.support.market import FEEDS, Market
@@ -85,7 +86,7 @@ class Desk:
 
 def desk(*, early: Early = Early.NEVER, **rules: object) -> Desk:
     """On a rich account; keywords change the rules."""
-    chain, buffer = FakeChain(balance=100 * COIN), Buffer(FEEDS[:2])
+    chain, buffer = FakeChain(balance=100 * COIN), Buffer(FEEDS[:2], Trust("test", lambda _: None))
     view = OnChainView(chain=chain, feeds=FEEDS[:2], buffer=buffer, clock=LoopClock(), rivals=Rivals(IfNecessary.NEVER))
     events: list[Event] = []
     governor = Governor(

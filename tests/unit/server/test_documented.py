@@ -11,7 +11,7 @@ from keeper.domain.budget import SpendLimit, SpendMode
 from keeper.domain.events import PushFinished, PushPlanned
 from keeper.domain.fees import Cost
 from keeper.domain.policy import Reason
-from keeper.domain.status import EndpointState, SourceState
+from keeper.domain.status import EndpointState, SourceState, TrustState
 from keeper.domain.transaction import Outcome
 from keeper.domain.units import Gas, Wei
 from keeper.server import monitoring, views
@@ -85,6 +85,7 @@ async def test_lists_every_metric_with_its_type_and_labels() -> None:
         views.ConfigView,
         views.NetworkView,
         views.SourceView,
+        views.TrustView,
         views.StatusView,
         monitoring.MonitoringView,
         monitoring.StateUpdateView,
@@ -96,6 +97,6 @@ def test_names_every_key_of_the_status(shape: type[msgspec.Struct]) -> None:
     assert {key for key in shape.__struct_fields__ if f"`{key}`" not in table and f'"{key}"' not in table} == set()
 
 
-@pytest.mark.parametrize("word", [*Outcome, *SourceState, *EndpointState, *SpendMode, *SpendLimit])
+@pytest.mark.parametrize("word", [*Outcome, *SourceState, *EndpointState, *SpendMode, *SpendLimit, *TrustState])
 def test_explains_every_word(word: str) -> None:
     assert f"`{word}`" in DOCUMENT

@@ -98,6 +98,7 @@ async def test_tells_of_each_network() -> None:
             "tip_gwei": "1.5",
         },
         "last_push_at": NOW - 11.5,
+        "sources": [{"source": "hermes", "state": "trusted", "detail": ""}],
         "endpoints": [
             {
                 "name": "rpc-1",

@@ -1,0 +1,119 @@
+"""Two sources and a real contract: one whose signers it does not trust is out, and the other's update lands."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keeper.lab.anvil import Anvil
+from keeper.lab.hermes import HermesSimulator
+from keeper.lab.hermes.signers import impostor_keys
+from tests.support.keeper_process import (
+    RunningKeeper,
+    devnet_contract,
+    environment,
+    keeper_running,
+    simulator_running,
+)
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.integration
+
+
+@dataclass
+class World:
+    """A contract that trusts one of two simulators."""
+
+    trusted: HermesSimulator
+    other: HermesSimulator
+    environ: dict[str, str]
+    folder: Path
+
+    def with_sources(self, *simulators: HermesSimulator, **environ: str) -> dict[str, str]:
+        return self.environ | {"HERMES_URL": ",".join(simulator.url for simulator in simulators)} | environ
+
+
+def name(simulator: HermesSimulator) -> str:
+    return simulator.url.removeprefix("http://")
+
+
+@pytest.fixture
+async def world(anvil: Anvil, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    """The other one is signed by strangers, unless the test has it otherwise."""
+    how: dict[str, Any] = getattr(request, "param", {"signer_keys": impostor_keys(1)})
+    async with (
+        simulator_running(feeds=3) as trusted,
+        simulator_running(feeds=3, **how) as other,
+        devnet_contract(anvil, trusted) as contract,
+    ):
+        yield World(trusted, other, environment(anvil.url, trusted, contract, tmp_path), tmp_path)
+
+
+async def trust(keeper: RunningKeeper) -> dict[str, str]:
+    return {row["source"]: row["state"] for row in (await keeper.network())["sources"]}
+
+
+async def jump(world: World) -> None:
+    """One feed moves by as much at both, first where nobody should listen."""
+    feed = world.trusted.feed_ids[0]
+    world.other.publisher.jump(feed, percent=Decimal(1))
+    world.trusted.publisher.jump(feed, percent=Decimal(1))
+
+
+async def test_a_source_signed_by_others_is_out_before_it_costs_anything(world: World) -> None:
+    async with keeper_running(world.with_sources(world.other, world.trusted), world.folder) as keeper:
+        await wait_until(lambda: keeper.told("push_confirmed"), timeout_s=10)
+        await wait_until(lambda: keeper.told("source_distrusted"), timeout_s=10)
+        await jump(world)
+        await wait_until(lambda: len(keeper.told("push_confirmed")) >= 2, timeout_s=10)
+        assert await trust(keeper) == {name(world.other): "refused", name(world.trusted): "trusted"}
+        assert keeper.told("push_reverted") == keeper.told("push_dropped") == []
+        status, health = await keeper.get("/health")
+        assert (status, health["components"]["network:evm"]["status"]) == (200, "degraded")
+        assert "InvalidWormholeVaa" in health["components"]["network:evm"]["why"]
+        _, text = await keeper.get("/metrics")
+        refused = f'keeper_source_trust{{network="evm",source="{name(world.other)}",state="refused"}} 1'
+        assert refused in text
+
+
+@pytest.mark.parametrize("world", [{}], indirect=True)
+async def test_one_that_begins_to_forge_is_refused_on_chain_and_the_next_lands_in_the_same_round(world: World) -> None:
+    environ = world.with_sources(world.other, world.trusted, MIN_PRICE_CHANGE_PERCENT="0.5")
+    async with keeper_running(environ, world.folder) as keeper:
+
+        async def both_are_trusted() -> bool:
+            return list((await trust(keeper)).values()) == ["trusted", "trusted"]
+
+        async def is_found_out() -> bool:
+            await jump(world)
+            return bool(keeper.told("source_distrusted"))
+
+        await wait_until(lambda: keeper.told("push_confirmed"), timeout_s=10)
+        await wait_until(both_are_trusted, timeout_s=15)
+        await world.other.control({"action": "forge"})
+        await wait_until(is_found_out, timeout_s=20)
+        (reverted,) = keeper.told("push_reverted")
+        following = await next_line(keeper, after=reverted)
+        assert following["message"] == "push_confirmed"
+        assert following["feeds"] == reverted["feeds"]
+        assert seconds_between(reverted, following) < 0.9
+        assert await trust(keeper) == {name(world.other): "refused", name(world.trusted): "trusted"}
+
+
+async def next_line(keeper: RunningKeeper, *, after: dict[str, Any]) -> dict[str, Any]:
+    """The end of the push that follows."""
+
+    def ended() -> list[dict[str, Any]]:
+        return [line for line in keeper.lines if line.get("push") == after["push"] + 1 and "outcome" in line]
+
+    await wait_until(ended, timeout_s=5)
+    return ended()[0]
+
+
+def seconds_between(earlier: dict[str, Any], later: dict[str, Any]) -> float:
+    first, second = (datetime.fromisoformat(line["timestamp"]) for line in (earlier, later))
+    return (second - first).total_seconds()
