@@ -30,6 +30,7 @@ from keeper.app.values import (
     PrivateKeyFile,
     Seconds,
     one_of,
+    signers,
 )
 from keeper.evm.multicall import MULTICALL3
 from keeper.pipeline.debounce import DebounceMode
@@ -141,6 +142,14 @@ class NetworkSettings(Common):
         "Whether a push costs half where somebody else was faster, and a little more where not: `auto` for an hour"
         " after others have pushed, `always`, or `never`.",
         "auto",
+    )
+
+    hermes_signers: Annotated[tuple[bytes, ...], PlainValidator(signers)] | None = setting(
+        "Addresses of those who sign prices, with commas between, in the order of their indexes: an update that they"
+        " did not sign is not paid for. Unset leaves that check to the contract."
+    )
+    hermes_signers_quorum: CountAtLeastOne | None = setting(
+        "So many of `HERMES_SIGNERS` must have signed; more than half where that is not set."
     )
 
     max_fee_gwei: Gwei = setting("No transaction offers more for a unit of gas, replacements included.", "500")

@@ -25,6 +25,7 @@ _VISIBLE_ASCII = re.compile(r"[!-~]+")
 _CURVE_ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
 """Private keys of secp256k1 lie between zero and this."""
 _PPM_PER_PERCENT = MILLION // 100
+_MOST_SIGNERS = 255
 _MILLISECONDS = "a whole number of milliseconds"
 _MONTH_S = 30 * 24 * 3600
 _MONTH_MS = _MONTH_S * 1000
@@ -125,6 +126,15 @@ def address(value: object) -> str:
             f" (all in lower case, {text.lower()} would be taken as it is)"
         )
     return str(to_checksum_address(text.lower()))
+
+
+def signers(value: object) -> tuple[bytes, ...]:
+    """Addresses in the order of their indexes, 20 bytes each; only the zero address of an empty seat comes twice."""
+    found = [bytes.fromhex(address(text)[2:]) for text in several(value)]
+    seated = [signer for signer in found if any(signer)]
+    if not seated or len(set(seated)) < len(seated) or len(found) > _MOST_SIGNERS:
+        raise Wrong(f"names no signer, one twice, or more than {_MOST_SIGNERS}")
+    return tuple(found)
 
 
 def feed_id(value: object) -> FeedId:

@@ -18,6 +18,7 @@ from keeper.app.settings import Settings
 from keeper.app.spend_rules import fee_policy, spend_rules
 from keeper.domain.budget import DAY_S
 from keeper.domain.events import Event
+from keeper.domain.signers import SignerCheck, SignerSet, majority
 from keeper.domain.status import newest_event
 from keeper.domain.transaction import Rules
 from keeper.evm.chain import EvmChain
@@ -171,6 +172,12 @@ def hermes_configs(settings: Settings) -> list[HermesConfig]:
     ]
 
 
+def signer_check(settings: NetworkSettings) -> SignerCheck | None:
+    """What checks signatures before they are paid for, if signers are named."""
+    signers = settings.hermes_signers
+    return SignerCheck(SignerSet(signers, settings.hermes_signers_quorum or majority(signers))) if signers else None
+
+
 def _network_config(settings: NetworkSettings, *, dry_run: bool) -> NetworkConfig:
     return NetworkConfig(
         submit=SubmitConfig(
@@ -197,5 +204,6 @@ def _network_config(settings: NetworkSettings, *, dry_run: bool) -> NetworkConfi
         polls_only=settings.state_polling_enabled,
         max_in_flight=settings.max_in_flight,
         if_necessary=settings.if_necessary,
+        signers=signer_check(settings),
         dry_run=dry_run,
     )

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from keeper.domain.budget import FREELY, Allowance
+from keeper.domain.feed_state import FeedState
 from keeper.domain.freshness import ALL_UNKNOWN, InPolicy
 from keeper.domain.policy import Judgement
 from keeper.domain.price import Price
@@ -143,6 +144,8 @@ class FeedStatus:
     """How long the price on chain did not keep its policy since the start."""
     rival_writes: int = 0
     """Times that somebody else wrote it since the start."""
+    state: FeedState = FeedState.OK
+    """How it is doing at its sources."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,8 @@ class Buffer:
         self._arrivals: dict[FeedId, _Arrival] = {}
         self._latest: dict[str, dict[FeedId, _Arrival]] = {}
         """What each source sent last, by the first feed in it: groups of feeds come apart from one another."""
+        self.last_arrival: float | None = None
+        """When any price was last taken (monotonic seconds)."""
         self._merged: deque[Update] = deque(maxlen=_TWINS_KEPT)
 
     def want(self, feeds: Collection[FeedId]) -> None:
@@ -82,11 +84,6 @@ class Buffer:
         arrival = self._arrivals.get(feed_id)
         return None if arrival is None else arrival.arrived
 
-    @property
-    def last_arrival(self) -> float | None:
-        """When anything last came (monotonic seconds)."""
-        return max((arrival.arrived for arrival in self._arrivals.values()), default=None)
-
     def any(self) -> tuple[FeedId, Update] | None:
         """Some feed with an update that holds it; None before the first price."""
         return next(((feed_id, arrival.update) for feed_id, arrival in self._arrivals.items()), None)
@@ -118,6 +115,7 @@ class Buffer:
     def _merge(self, arrival: _Arrival, now: float) -> bool:
         update, horizon, merged = arrival.update, now + FUTURE_TOLERANCE_S, False
         self._merged.append(update)
+        self.last_arrival = max(arrival.arrived, self.last_arrival or arrival.arrived)
         for feed_id, price in update.prices.items():
             if feed_id in self._feeds and self._is_newer(feed_id, price, update.slot, horizon):
                 self._prices[feed_id] = price

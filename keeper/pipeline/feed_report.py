@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from keeper.domain.feed_state import Heard, feed_state
 from keeper.domain.price import deviation_ppm
 from keeper.domain.status import FeedStatus
 from keeper.domain.units import FeedId
@@ -57,4 +58,9 @@ class FeedReport(Collection[FeedStatus]):
             last_push_outcome=outcome,
             out_of_policy_s=self.freshness.seconds(feed_id),
             rival_writes=self.rivals.writes[feed_id],
+            state=feed_state(source, on_chain, self._heard(feed_id), self.clock.now()),
         )
+
+    def _heard(self, feed_id: FeedId) -> Heard:
+        feed_at, anything_at, now = self.buffer.arrived(feed_id), self.buffer.last_arrival, self.clock.monotonic()
+        return Heard(None if feed_at is None else now - feed_at, None if anything_at is None else now - anything_at)

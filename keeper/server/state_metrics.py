@@ -316,6 +316,12 @@ async def state_families(status: KeeperStatus) -> list[Family]:
         *(breakdown.family(networks) for breakdown in NETWORK_BREAKDOWNS),
         _TRUST_STATE.family(trust),
         *(measure.family(feeds, now) for measure in FEED_MEASURES),
+        Family(
+            "keeper_feed_state",
+            "gauge",
+            "1 for the state that a feed is in at its sources.",
+            ((f"{labelled},{labels(state=feed.state.value)}", 1) for labelled, feed in feeds),
+        ),
     ]
 
 

@@ -155,6 +155,7 @@ def _feed(feed: FeedStatus, now: float) -> FeedView:
         else LastPush(at=_rounded(feed.last_push_at), outcome=feed.last_push_outcome),
         out_of_policy_s=_rounded(feed.out_of_policy_s),
         rival_writes=feed.rival_writes,
+        state=feed.state,
     )
 
 

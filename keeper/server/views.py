@@ -7,6 +7,7 @@ and their parts, of which there may be thousands, are kept from the garbage coll
 import msgspec
 
 from keeper.domain.budget import SpendLimit, SpendMode
+from keeper.domain.feed_state import FeedState
 from keeper.domain.policy import Reason, Verdict
 from keeper.domain.status import EndpointState, SourceState, TrustState
 from keeper.domain.transaction import Outcome
@@ -60,6 +61,8 @@ class FeedView(msgspec.Struct, frozen=True, gc=False):
     """How long the price on chain did not keep its policy since the start."""
     rival_writes: int
     """Times that somebody else wrote it since the start."""
+    state: FeedState
+    """How it is doing at its sources."""
 
 
 class EndpointView(msgspec.Struct, frozen=True):

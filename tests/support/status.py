@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from keeper.domain.feed_state import FeedState
 from keeper.domain.freshness import InPolicy
 from keeper.domain.policy import DUE, HELD, Reason
 from keeper.domain.price import Price
@@ -52,6 +53,7 @@ NEW_FEED = FeedStatus(
     judgement=HELD[Reason.NO_SOURCE_PRICE],
     last_push_at=None,
     last_push_outcome=None,
+    state=FeedState.NO_PRICE,
 )
 SOURCE = SourceStatus(
     name="hermes",

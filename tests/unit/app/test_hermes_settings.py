@@ -6,7 +6,7 @@ import pytest
 
 from keeper.app.problems import SettingsError
 from keeper.app.settings import Settings
-from keeper.app.wiring import hermes_configs
+from keeper.app.wiring import hermes_configs, signer_check
 from keeper.hermes import HermesMode
 from tests.support.settings import settings
 
@@ -100,3 +100,27 @@ def test_no_key_is_echoed_from_blocks_that_are_wrong(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as raised:
         settings(config_file=yaml(tmp_path, text))
     assert SECRET not in str(raised.value)
+
+
+ALICE, BOB = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266", "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+
+
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        (f"{ALICE},{ALICE}", "names no signer, one twice"),
+        ("0x" + "0" * 40, "names no signer"),
+        ("0x12", "is not an address"),
+    ],
+)
+def test_signers_that_make_no_sense_are_told(named: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        settings({"HERMES_SIGNERS": named})
+
+
+def test_signers_are_read_in_the_order_of_their_indexes() -> None:
+    loaded = settings({"HERMES_SIGNERS": f"{ALICE}, 0x{'0' * 40},{BOB}", "HERMES_SIGNERS_QUORUM": "2"}).networks[0]
+    assert loaded.hermes_signers == (bytes.fromhex(ALICE[2:]), bytes(20), bytes.fromhex(BOB[2:]))
+    assert loaded.hermes_signers_quorum == 2
+    assert signer_check(loaded) is not None
+    assert signer_check(settings().networks[0]) is None

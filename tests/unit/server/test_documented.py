@@ -9,6 +9,7 @@ import pytest
 
 from keeper.domain.budget import SpendLimit, SpendMode
 from keeper.domain.events import PushFinished, PushPlanned
+from keeper.domain.feed_state import FeedState
 from keeper.domain.fees import Cost
 from keeper.domain.policy import Reason
 from keeper.domain.status import EndpointState, SourceState, TrustState
@@ -97,6 +98,8 @@ def test_names_every_key_of_the_status(shape: type[msgspec.Struct]) -> None:
     assert {key for key in shape.__struct_fields__ if f"`{key}`" not in table and f'"{key}"' not in table} == set()
 
 
-@pytest.mark.parametrize("word", [*Outcome, *SourceState, *EndpointState, *SpendMode, *SpendLimit, *TrustState])
+@pytest.mark.parametrize(
+    "word", [*Outcome, *SourceState, *EndpointState, *SpendMode, *SpendLimit, *TrustState, *FeedState]
+)
 def test_explains_every_word(word: str) -> None:
     assert f"`{word}`" in DOCUMENT

@@ -149,6 +149,7 @@ async def test_tells_of_each_feed() -> None:
         "last_push": {"at": 1_759_999_988.75, "outcome": "confirmed"},
         "out_of_policy_s": 2.5,
         "rival_writes": 3,
+        "state": "ok",
     }
     assert new == {
         "id": feed_id(2),
@@ -162,6 +163,7 @@ async def test_tells_of_each_feed() -> None:
         "last_push": None,
         "out_of_policy_s": 0.0,
         "rival_writes": 0,
+        "state": "no_price",
     }
 
 
