@@ -52,6 +52,8 @@ from keeper.ports import Account, Outside, PriceEvent
 
 _LOOK_AGAIN_S = 1.0
 """Feeds fall due by time as well: judged at least this often, events or none."""
+_NO_FAULT_OF_SOURCES = "InsufficientFee"
+"""A contract's error that needs no inquiry into who sent the prices."""
 _TIMER_GRAIN_S = 0.001
 """No timer is finer: a wait that would be shorter is over."""
 
@@ -370,7 +372,8 @@ class Network:
         self._backoff.note(finished.outcome, self._clock.monotonic())
         self._tell(finished)
         plan = self._carried.pop(finished.push, None)
-        if plan is not None and finished.outcome in {Outcome.REVERTED, Outcome.DROPPED}:
+        failed = finished.outcome in {Outcome.REVERTED, Outcome.DROPPED} and _NO_FAULT_OF_SOURCES not in finished.detail
+        if plan is not None and failed:
             self._failed.append(plan)
         failures = self._ledger.consecutive_failures
         if finished.outcome in FAILURES and failures == MAX_CONSECUTIVE_FAILURES:
