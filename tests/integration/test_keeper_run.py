@@ -107,7 +107,7 @@ async def test_a_push_is_one_request_and_looks_for_its_receipt(world: World) -> 
             method: count - before.get(method, 0) for method, count in after.items() if count != before.get(method)
         }
         assert spent.pop("eth_sendRawTransaction") == 3
-        assert set(spent) <= {"eth_getTransactionReceipt", "eth_blockNumber"}
+        assert set(spent) <= {"eth_getTransactionReceipt", "eth_getBlockByNumber"}
 
 
 async def test_sigusr1_pushes_all_feeds_within_a_second(world: World) -> None:
