@@ -70,8 +70,11 @@ class Flights:
 
     @property
     def in_flight(self) -> int:
-        """How many nonces are neither mined nor given back."""
-        return sum(flight.state is not State.INCLUDED for flight in self.under_way)
+        """How many nonces are neither mined nor given back.
+
+        One that is final is here until the journal has that: no push waits for it, as nobody would wake that one.
+        """
+        return sum(flight.state not in {State.INCLUDED, State.FINAL} for flight in self.under_way)
 
     def reserve(self, push: int) -> Flight:
         """A nonce for a push."""

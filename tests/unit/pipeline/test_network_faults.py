@@ -2,17 +2,18 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from keeper.domain.errors import Refusal, SendRefused
 from keeper.domain.events import FeeCapReached, PushOrphaned, PushSent
 from keeper.domain.fees import FeePolicy
-from keeper.domain.transaction import Outcome, Receipt, SignedTransaction
+from keeper.domain.transaction import Flight, Outcome, Receipt, SignedTransaction
 from keeper.domain.units import FeedId, Wei
-from keeper.ports import ChainState, Look
+from keeper.ports import Account, ChainState, Look, Note
 from tests.support.chain import GWEI, FakeChain
+from tests.support.journal import FakeJournal
 from tests.unit.pipeline.conftest import SUBMIT, Bench, Start
 
 pytestmark = pytest.mark.looptime
@@ -205,3 +206,29 @@ async def test_the_word_of_a_lone_endpoint_makes_no_gap(start: Start) -> None:
         await asyncio.sleep(5)
         assert bench.outcomes() == [Outcome.CONFIRMED]
         assert chain.nonce == 2
+
+
+@dataclass
+class SlowJournal(FakeJournal):
+    """The last record of a push takes until it is let through."""
+
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
+    let_through: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def record(self, account: Account, flight: Flight, note: Note) -> None:
+        if note.kind == "final":
+            self.ending.set()
+            await self.let_through.wait()
+        await super().record(account, flight, note)
+
+
+async def test_what_is_final_holds_nothing_up_while_the_journal_writes_that(start: Start) -> None:
+    journal = SlowJournal()
+    async with start(journal=journal) as bench:
+        await quiet(bench)
+        bench.chain.pass_blocks(4)
+        await asyncio.wait_for(journal.ending.wait(), 300)
+        bench.publish(F1=110_000)
+        await asyncio.sleep(0.1)
+        assert len(bench.told(PushSent)) == 1
+        journal.let_through.set()
