@@ -100,6 +100,7 @@ async def test_finds_everything_in_place_in_the_order_of_dependence(world: World
         f"rpc 127.0.0.1:{world.anvil.port}",
         "contract",
         "balance",
+        "signer set",
         "update fee",
         "simulated push",
         "journal",
@@ -108,6 +109,15 @@ async def test_finds_everything_in_place_in_the_order_of_dependence(world: World
     assert "one feed takes about" in found.detail("simulated push")
     assert found.detail("update fee") == "1 wei for one feed"
     assert "enough for about" in found.detail("balance")
+
+
+async def test_the_signer_set_is_held_against_a_price(world: World) -> None:
+    signers = ",".join(world.simulator.signers)
+    found = await world.checked(HERMES_SIGNERS=signers)
+    assert found.detail("signer set") == "prices are signed as HERMES_SIGNERS says"
+    found = await world.checked(HERMES_SIGNERS="0x" + "11" * 20)
+    assert found.failed() == ["signer set"]
+    assert "check HERMES_SIGNERS" in found.detail("signer set")
 
 
 async def test_sends_nothing(world: World) -> None:

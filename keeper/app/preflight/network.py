@@ -10,10 +10,12 @@ from keeper.app.endpoints import Endpoint
 from keeper.app.preflight.amounts import amount
 from keeper.app.preflight.finding import Finding, State, tried
 from keeper.app.preflight.rpc import check_endpoints
+from keeper.app.preflight.signers import check_signers
 from keeper.app.preflight.source import SourceReport
 from keeper.domain.errors import Fatal, Transient
 from keeper.domain.fees import FeeMarket, push_cost
 from keeper.domain.gas import PushShape, model
+from keeper.domain.signers import SignerCheck
 from keeper.domain.units import Gas, Wei
 from keeper.evm.chain import EvmChain
 from keeper.evm.rpc import RpcPool, transport
@@ -43,6 +45,8 @@ class Target:
     account: str
     chain_id: int | None
     """None where any chain will do."""
+    signers: SignerCheck | None
+    """None where the contract alone judges."""
     admit: Callable[[int], None]
     """Told the chain's id; raises Fatal where it is another, or the account is used there by another network."""
 
@@ -112,6 +116,7 @@ async def _check_chain(chain: EvmChain, target: Target, source: Awaitable[Source
     return [
         contract,
         _balance(target.account, state, trial.cost),
+        check_signers(target.signers, samples),
         trial.fee,
         trial.push,
         *[await _try_other(chain, name, other) for name, other in others],

@@ -157,6 +157,16 @@ STORIES: dict[str, tuple[Setup, list[Step]]] = {
         replace(PLAIN, block_time_s=12.0, subscribable=True, max_in_flight=3, outbids=False, retries=3),
         [("wait", 0, 40.0), ("go down", 0, 1.0), ("mine", 2, 0.1), ("reorganise", 5, 100.0)],
     ),
+    "another push takes off while one is renumbered": (
+        replace(PLAIN, block_time_s=12.0, max_in_flight=3, retries=3),
+        [
+            ("slow down", 14, 12.0),
+            ("drop pool", 0, 40.0),
+            ("rival pending", 1, 40.0),
+            ("refuse", 2, 40.0),
+            ("lose", 3, 1.0),
+        ],
+    ),
     "what cannot be outbid at the cap is mined": (
         replace(PLAIN, outbids=False, subscribable=True),
         [("go down", 0, 0.0), ("fresh disk", 0, 0.4), ("heal", 0, 0.003), ("base fee", 327, 40.0)],
