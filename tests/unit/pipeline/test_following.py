@@ -36,13 +36,13 @@ PATIENT = FeedPolicy(rules=(Staleness(200),), early=Early.NEVER, max_source_age_
 async def quiet_kept(bench: Bench) -> None:
     """The same, and what was told of it."""
     bench.publish(F1=100_000, F2=100_000)
-    await asyncio.sleep(12)
+    await asyncio.sleep(13)  # between two blocks
 
 
 async def quiet(bench: Bench) -> None:
     """Both feeds on chain at 100,000, final, and the debounce window over."""
     bench.publish(F1=100_000, F2=100_000)
-    await asyncio.sleep(12)
+    await asyncio.sleep(13)  # between two blocks
     bench.events.clear()
 
 
