@@ -22,7 +22,6 @@ _ONCE_MORE_S = 1.0
 _FEES_LAST_S = 60.0
 _FEES_LAST_LIVE_S = 900.0
 """While heads tell the base fee, only the tip may have changed."""
-
 _UNREAD_S = 5.0
 """While there are feeds of which the chain was not asked yet, it is asked this often."""
 
