@@ -1,8 +1,11 @@
 """Where the journal is: how JOURNAL_URL is read, and what of it is never shown."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TypeAlias
 from urllib.parse import parse_qs, urlsplit
+
+from pydantic import SecretStr
 
 from keeper.app.problems import Wrong
 from keeper.app.values import one
@@ -20,6 +23,13 @@ def journal_address(value: object) -> JournalAddress:
         return parse_journal_url(one(value))
     except UsageError as exc:
         raise Wrong(str(exc)) from exc
+
+
+def with_password(address: JournalAddress, password: SecretStr | None) -> JournalAddress:
+    """The address with the password that a file holds, if there is one; a file of SQLite has no use for it."""
+    if password is None or isinstance(address, SqliteFile):
+        return address
+    return replace(address, password=password.get_secret_value())
 
 
 def journal_secrets(url: str) -> Iterator[str]:

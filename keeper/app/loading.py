@@ -9,7 +9,13 @@ from pydantic import ValidationError
 from keeper.app.aliases import aliases_in
 from keeper.app.endpoints import secrets_in
 from keeper.app.hermes_settings import block_secrets
-from keeper.app.journal_settings import DEFAULT_JOURNAL_URL, JournalAddress, journal_address, journal_secrets
+from keeper.app.journal_settings import (
+    DEFAULT_JOURNAL_URL,
+    JournalAddress,
+    journal_address,
+    journal_secrets,
+    with_password,
+)
 from keeper.app.layers import Layer, from_dotenv, from_environ, from_yaml, settled
 from keeper.app.lines import FeedNames
 from keeper.app.listening import port_problems
@@ -18,7 +24,7 @@ from keeper.app.network_loading import ALTERNATIVES, HERMES_KEYS, clashes, load_
 from keeper.app.problems import SettingsError, Wrong, explained
 from keeper.app.redaction import Redactor
 from keeper.app.settings import ADDRESSES, JOURNALS, NAMES, ONLY_IN_YAML, PROCESS_NAMES, SECRETS, Settings
-from keeper.app.values import one, port, several
+from keeper.app.values import one, port, secret_in_file, several
 from keeper.domain.units import FeedId
 
 
@@ -79,6 +85,9 @@ def load_journal(*, config_file: Path | None, environ: Mapping[str, str], dotenv
     address: JournalAddress | None = None
     try:
         address = journal_address(values.get(name, DEFAULT_JOURNAL_URL))
+        name = "journal_password_file"
+        if name in values:
+            address = with_password(address, secret_in_file(values[name]))
     except Wrong as exc:
         problems += [told(layers, name, reason) for reason in exc.reasons]
     if address is None or problems:

@@ -12,7 +12,13 @@ from pydantic import PlainValidator
 from keeper.app.endpoints import Endpoint, hermes_endpoints, secrets_in
 from keeper.app.fields import Common, setting
 from keeper.app.hermes_settings import HermesPlace, hermes_places
-from keeper.app.journal_settings import DEFAULT_JOURNAL_URL, JournalAddress, journal_address, journal_secrets
+from keeper.app.journal_settings import (
+    DEFAULT_JOURNAL_URL,
+    JournalAddress,
+    journal_address,
+    journal_secrets,
+    with_password,
+)
 from keeper.app.network_settings import NetworkSettings
 from keeper.app.values import (
     ApiKey,
@@ -23,6 +29,7 @@ from keeper.app.values import (
     Milliseconds,
     NewFile,
     Port,
+    SecretFile,
     one_of,
 )
 from keeper.domain.units import FeedId
@@ -62,6 +69,9 @@ class Settings(Common):
     )
     database_url: Annotated[JournalAddress, PlainValidator(journal_address)] | None = setting(
         "Stands in for `JOURNAL_URL` where that is not set."
+    )
+    journal_password_file: SecretFile | None = setting(
+        "A file that holds the password for the PostgreSQL server of `JOURNAL_URL`, instead of one in the URL."
     )
     journal_sync: Annotated[Sync, one_of(Sync)] = setting(
         "What SQLite waits for: `normal` survives the end of the process, however it comes; `full` survives a loss of"
@@ -113,7 +123,7 @@ class Settings(Common):
     @property
     def journal(self) -> JournalAddress:
         """Where the journal is."""
-        return self.database_url or self.journal_url
+        return with_password(self.database_url or self.journal_url, self.journal_password_file)
 
     @property
     def feeds(self) -> tuple[FeedId, ...]:
@@ -141,7 +151,7 @@ class Settings(Common):
         secrets = [place.key() for place in self.hermes]
         secrets += [part for place in self.hermes for part in secrets_in(place.endpoint.url.get_secret_value())]
         if isinstance(self.journal, PostgresServer):
-            secrets += journal_secrets(self.journal.url)
+            secrets += [self.journal.password or "", *journal_secrets(self.journal.url)]
         secrets += [secret for network in self.networks for secret in network.secrets()]
         return tuple(secret for secret in secrets if secret)
 

@@ -207,6 +207,11 @@ def key_in_file(value: object) -> SecretStr:
     return private_key(file_text(value))
 
 
+def secret_in_file(value: object) -> SecretStr:
+    """A secret of any kind that a file holds."""
+    return SecretStr(file_text(value))
+
+
 def api_key_file(value: object) -> Path:
     """A file that holds an API key, now and whenever it is read again."""
     api_key(file_text(value))
@@ -237,6 +242,7 @@ Address = Annotated[str, PlainValidator(address)]
 FeedIdHex = Annotated[FeedId, PlainValidator(feed_id)]
 PrivateKey = Annotated[SecretStr, PlainValidator(private_key)]
 PrivateKeyFile = Annotated[SecretStr, PlainValidator(key_in_file)]
+SecretFile = Annotated[SecretStr, PlainValidator(secret_in_file)]
 ApiKey = Annotated[SecretStr, PlainValidator(api_key)]
 ApiKeyFile = Annotated[Path, PlainValidator(api_key_file)]
 NewFile = Annotated[Path, PlainValidator(new_file)]

@@ -38,6 +38,8 @@ class PostgresServer:
     """May hold a password: never shown."""
     label: str
     """Host, port and database."""
+    password: str | None = field(default=None, repr=False)
+    """Where it is not in the URL; this one wins."""
 
     def __str__(self) -> str:
         return self.label

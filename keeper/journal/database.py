@@ -106,5 +106,10 @@ class PostgresDatabase:
 
 async def connect(server: PostgresServer) -> "asyncpg.Connection":
     """A new connection."""
-    settings = {"application_name": "keeper journal"}
-    return await asyncpg.connect(server.url, timeout=_CONNECT_S, command_timeout=_QUERY_S, server_settings=settings)
+    return await asyncpg.connect(
+        server.url,
+        password=server.password,
+        timeout=_CONNECT_S,
+        command_timeout=_QUERY_S,
+        server_settings={"application_name": "keeper journal"},
+    )

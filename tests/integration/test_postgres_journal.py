@@ -37,6 +37,16 @@ async def server(postgres: PostgresProcess) -> PostgresServer:
     return server
 
 
+async def test_takes_a_password_that_is_not_in_the_url(server: PostgresServer) -> None:
+    bare = PostgresServer(server.url.replace(f":{QUOTED_PASSWORD}@", "@"), server.label, PASSWORD)
+    assert PASSWORD not in repr(bare)
+    journal = PostgresJournal(bare)
+    try:
+        await journal.open()
+    finally:
+        await journal.close()
+
+
 class TestPostgresJournal(JournalContract):
     @pytest.fixture
     def make(self, server: PostgresServer) -> MakeJournal:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from keeper.app.feeds import Feed
+from keeper.app.loading import load_journal
 from keeper.app.settings import LogFormat, LogLevel
 from keeper.domain.policy import Confidence, Deviation, Early, Staleness
 from keeper.domain.units import Ppm
@@ -248,3 +249,21 @@ def test_the_password_of_the_journal_is_a_secret() -> None:
     url = "postgresql://keeper:p%40ssword@db.internal/keeper"
     assert set(settings({"JOURNAL_URL": url}).secrets()) >= {url, "p%40ssword"}
     assert "p%40ssword" not in repr(settings({"JOURNAL_URL": url}))
+
+
+def test_a_file_may_hold_the_password_of_the_journal(tmp_path: Path) -> None:
+    password_file = tmp_path / "password"
+    password_file.write_text("p@ss:word\n")
+    url = "postgresql://keeper@db.internal/keeper"
+    environ = {"JOURNAL_URL": url, "JOURNAL_PASSWORD_FILE": str(password_file)}
+    loaded = settings(environ)
+    assert loaded.journal == PostgresServer(url, "db.internal/keeper", "p@ss:word")
+    assert load_journal(config_file=None, environ=environ, dotenv=None).address == loaded.journal
+    assert "p@ss:word" in loaded.secrets()
+    assert "p@ss:word" not in repr(loaded)
+
+
+def test_a_journal_in_a_file_has_no_use_for_a_password(tmp_path: Path) -> None:
+    password_file = tmp_path / "password"
+    password_file.write_text("secret")
+    assert settings({"JOURNAL_PASSWORD_FILE": str(password_file)}).journal == SqliteFile(Path("keeper-journal.db"))

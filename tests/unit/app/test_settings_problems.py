@@ -86,6 +86,7 @@ def test_tells_problems_of_all_places_together(tmp_path: Path) -> None:
         ("PRICE_FEED_IDS", f"{BTC},0x{BTC.upper()}", "2 times"),
         ("PRICE_FEED_IDS", ",", "names no feed"),
         ("PRICE_CONFIG_FILE", "/no/such/file.yaml", "No such file"),
+        ("JOURNAL_PASSWORD_FILE", "/no/such/file", "No such file"),
         ("RPC_URL", "rpc.example.org", "does not start with https://"),
         ("RPC_URL", "https://", "no valid host"),
         ("RPC_URL", "https://rpc.example.org:port", "no valid host"),
