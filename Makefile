@@ -1,11 +1,11 @@
 # Targets for developers; `make` alone lists them. ./deploy.sh makes the environment that they use.
 BIN := .venv/bin
-SHELL_SCRIPTS := deploy.sh .ci/run
+SHELL_SCRIPTS := deploy.sh .ci/run tests/support/kube/build_apiserver.sh
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help all fmt lint types layers test bench soak contracts contracts-check lock
+.PHONY: help all fmt lint types layers test bench soak apiserver drills contracts contracts-check lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,12 @@ bench: $(BIN)/uv ## latency, requests, gas: the tables
 
 soak: $(BIN)/uv ## a keeper under random faults, for SECONDS (60) from SEED (1), and a verdict
 	$(BIN)/python -m bench.soak --seconds $(or $(SECONDS),60) --seed $(or $(SEED),1)
+
+apiserver: ## kube-apiserver and etcd for the drills, built once (8 minutes, Debian)
+	tests/support/kube/build_apiserver.sh
+
+drills: $(BIN)/uv apiserver ## keepers, leaders and manifests on a real kube-apiserver
+	$(BIN)/python -m pytest tests/drills
 
 contracts: ## compile the devnet's contract (needs npm)
 	cd contracts && npm ci --no-audit --no-fund && node build.mjs

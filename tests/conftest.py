@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 
 IN_CI = os.environ.get("CI") == "true"
+PARTS = ("unit", "integration", "drills")
 OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed")
 
 # Else pytest-asyncio, looking for a current loop, makes one that nobody closes.
@@ -20,17 +21,18 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if IN
 
 
 def part_of(node_id: str) -> str:
-    """The part of the tests that a node id belongs to: `unit` or `integration`."""
-    return "integration" if "integration" in PurePosixPath(node_id.partition("::")[0]).parts else "unit"
+    """The part of the tests that a node id belongs to, by its folder."""
+    folders = PurePosixPath(node_id.partition("::")[0]).parts
+    return next((part for part in PARTS if part in folders), "unit")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the integration tests by their folder and run them after the unit tests."""
+    """Mark tests by their folder and run the unit tests first."""
     for item in items:
-        if part_of(item.nodeid) == "integration":
-            item.add_marker("integration")
-    items.sort(key=lambda item: part_of(item.nodeid) == "integration")
+        if part_of(item.nodeid) != "unit":
+            item.add_marker(part_of(item.nodeid))
+    items.sort(key=lambda item: PARTS.index(part_of(item.nodeid)))
 
 
 def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
@@ -59,13 +61,14 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print each part's outcomes, and why tests were skipped: their reasons say how to enable them."""
     terminalreporter.section("parts")
-    for part in ("unit", "integration"):
+    for part in PARTS:
         counts = {
             outcome: sum(part_of(report.nodeid) == part for report in terminalreporter.getreports(outcome))
             for outcome in OUTCOMES
         }
         told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
-        terminalreporter.line(f"{part:12} {told or 'no test ran'}")
+        if told or part != "drills":
+            terminalreporter.line(f"{part:12} {told or 'no test ran'}")
     reasons: dict[str, int] = {}
     for report in terminalreporter.getreports("skipped"):
         reason = str(report.longrepr[2]).removeprefix("Skipped: ")
