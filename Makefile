@@ -5,7 +5,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --no-header --no-annotate
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help all fmt lint types layers test bench soak apiserver drills contracts contracts-check lock
+.PHONY: help all fmt lint types layers test bench soak manifests apiserver drills contracts contracts-check lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,10 +36,14 @@ bench: $(BIN)/uv ## latency, requests, gas: the tables
 soak: $(BIN)/uv ## a keeper under random faults, for SECONDS (60) from SEED (1), and a verdict
 	$(BIN)/python -m bench.soak --seconds $(or $(SECONDS),60) --seed $(or $(SEED),1)
 
+manifests: .venv/ops-installed ## k8s/ rendered, and checked in every way that needs no cluster
+	$(BIN)/yamllint --strict k8s
+	$(BIN)/python -m pytest tests/manifests
+
 apiserver: ## kube-apiserver and etcd for the drills, built once (8 minutes, Debian)
 	tests/support/kube/build_apiserver.sh
 
-drills: $(BIN)/uv apiserver ## keepers, leaders and manifests on a real kube-apiserver
+drills: .venv/ops-installed apiserver ## keepers, leaders and manifests on a real kube-apiserver
 	$(BIN)/python -m pytest tests/drills
 
 contracts: ## compile the devnet's contract (needs npm)
@@ -52,6 +56,11 @@ lock: $(BIN)/uv ## bring requirements/ in step with pyproject.toml; UPGRADE=1 ta
 	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --group build -o requirements/runtime.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) --group node -o requirements/node.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --group ops -c requirements/dev.txt -o requirements/ops.txt
 
 $(BIN)/uv:
 	./deploy.sh test --version
+
+.venv/ops-installed: requirements/ops.txt | $(BIN)/uv
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes --only-binary :all: -r $<
+	touch $@

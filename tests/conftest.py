@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 
 IN_CI = os.environ.get("CI") == "true"
-PARTS = ("unit", "integration", "drills")
+PARTS = ("unit", "integration", "manifests", "drills")
 OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed")
 
 # Else pytest-asyncio, looking for a current loop, makes one that nobody closes.
@@ -67,7 +67,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             for outcome in OUTCOMES
         }
         told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
-        if told or part != "drills":
+        if told or part in {"unit", "integration"}:
             terminalreporter.line(f"{part:12} {told or 'no test ran'}")
     reasons: dict[str, int] = {}
     for report in terminalreporter.getreports("skipped"):
