@@ -25,6 +25,12 @@ LEASE_RULE = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "ve
 """What the manifests grant the keeper; a test holds them against this."""
 
 _BUILT = cache_folder() / "kubernetes-bookworm"
+_AUDIT_POLICY = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [{"level": "Metadata", "userGroups": ["system:serviceaccounts"]}],
+}
 _START_S = 60.0
 _REQUEST_S = 10.0
 _ADMIN_GROUP = "system:masters"
@@ -68,6 +74,7 @@ class KubeApiServer:
     def __enter__(self) -> Self:
         self._folder = Path(tempfile.mkdtemp(prefix="keeper-kube-"))
         self.port, self._etcd_port, self._peer_port = (_free_port() for _ in range(3))
+        (self._folder / "audit.yaml").write_text(json.dumps(_AUDIT_POLICY))
         with (self._folder / "tokens.csv").open("w") as tokens:
             csv.writer(tokens).writerow([self._admin_token, "admin", "1", _ADMIN_GROUP])
         try:
@@ -110,6 +117,8 @@ class KubeApiServer:
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--token-auth-file={folder / 'tokens.csv'}",
             "--authorization-mode=RBAC",
+            f"--audit-policy-file={folder / 'audit.yaml'}",
+            f"--audit-log-path={folder / 'audit.log'}",
             "--service-cluster-ip-range=10.96.0.0/24",
             "--disable-admission-plugins=ServiceAccount",  # nobody makes the account `default` of a namespace
         )
@@ -154,6 +163,13 @@ class KubeApiServer:
         (folder / "namespace").write_text(namespace)
         shutil.copy(self.ca_file, folder / "ca.crt")
         return ServiceAccount(self.url, namespace, name, token, folder)
+
+    def asked_by(self, account: ServiceAccount) -> set[tuple[str, str]]:
+        """Verb and resource, `leases.coordination.k8s.io` for one, of all that it ever asked for."""
+        user = f"system:serviceaccount:{account.namespace}:{account.name}"
+        entries = map(json.loads, (self._folder / "audit.log").read_text().splitlines())
+        asked = [(entry["verb"], entry["objectRef"]) for entry in entries if entry["user"]["username"] == user]
+        return {(verb, f"{of['resource']}.{of['apiGroup']}") for verb, of in asked}
 
     def ensure(self, path: str, manifest: Manifest) -> None:
         """Create an object of this collection, unless it is there."""
