@@ -18,6 +18,12 @@ contract DevnetPyth is StoringPyth {
         uint64 emaConf;
     }
 
+    /// @dev As the Wormhole contract returns it.
+    struct GuardianSet {
+        address[] keys;
+        uint32 expirationTime;
+    }
+
     bytes4 private constant BLOB_MAGIC = "PNAU";
     bytes4 private constant ROOT_MAGIC = "AUWV";
     uint256 private constant MAJOR_VERSION = 1;
@@ -35,7 +41,8 @@ contract DevnetPyth is StoringPyth {
     uint256 public immutable singleUpdateFeeInWei;
     uint256 private immutable validTimePeriod;
     uint256 private immutable quorum;
-    uint256 private immutable signerSetIndex;
+    uint256 private immutable signerCount;
+    uint32 private immutable signerSetIndex;
     uint256 private immutable emitterChain;
     bytes32 private immutable emitterAddress;
 
@@ -60,6 +67,7 @@ contract DevnetPyth is StoringPyth {
             signers[i] = signers_[i];
         }
         quorum = quorum_;
+        signerCount = signers_.length;
         signerSetIndex = signerSetIndex_;
         emitterChain = emitterChain_;
         emitterAddress = emitterAddress_;
@@ -120,6 +128,25 @@ contract DevnetPyth is StoringPyth {
 
     function getValidTimePeriod() public view override returns (uint256) {
         return validTimePeriod;
+    }
+
+    // Who signs: what the real contract leaves to the Wormhole contract that it names, this one answers itself
+
+    function wormhole() external view returns (address) {
+        return address(this);
+    }
+
+    function getCurrentGuardianSetIndex() external view returns (uint32) {
+        return signerSetIndex;
+    }
+
+    /// @dev Sets of the past are not kept: any other index has no keys.
+    function getGuardianSet(uint32 index) external view returns (GuardianSet memory set) {
+        if (index != signerSetIndex) return set;
+        set.keys = new address[](signerCount);
+        for (uint256 i = 0; i < signerCount; ++i) {
+            set.keys[i] = signers[i];
+        }
     }
 
     // The update format

@@ -9,6 +9,7 @@ from keeper.domain.accumulator import Update
 from keeper.domain.events import Event
 from keeper.domain.fees import FeeMarket, UpdateFee
 from keeper.domain.price import Price
+from keeper.domain.signers import ContractSigners
 from keeper.domain.status import EndpointStatus, KeeperStatus, SourceStatus
 from keeper.domain.transaction import FeedWrite, Flight, Receipt, SignedTransaction, Transaction
 from keeper.domain.units import FeedId, Gas, Wei
@@ -76,6 +77,8 @@ class Glance:
     """For how long readers take a price for good; None likewise."""
     version: str = ""
     """Which one the contract is, where it tells that."""
+    signers: ContractSigners | None = None
+    """Who signs prices; None before `Chain.signers` was asked, where that has changed since, and without Multicall3."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +179,13 @@ class Chain(Protocol):
 
     async def terms(self, sample: bytes) -> Terms:
         """The contract's fee and the gas of pushing `sample`, update data of one feed."""
+        ...
+
+    async def signers(self, named: Collection[int]) -> ContractSigners:
+        """Who signs prices by the contract's own word: the current set, and those of these numbers.
+
+        Raises Transient where the contract does not tell, too.
+        """
         ...
 
     def calldata(self, blobs: Sequence[bytes], conditions: Mapping[FeedId, int] = NO_CONDITIONS) -> bytes:

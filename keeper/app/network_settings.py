@@ -29,6 +29,7 @@ from keeper.app.values import (
     PrivateKey,
     PrivateKeyFile,
     Seconds,
+    SignersOf,
     one_of,
     signers,
 )
@@ -144,12 +145,13 @@ class NetworkSettings(Common):
         "auto",
     )
 
-    hermes_signers: Annotated[tuple[bytes, ...], PlainValidator(signers)] | None = setting(
-        "Addresses of those who sign prices, with commas between, in the order of their indexes: an update that they"
-        " did not sign is not paid for. Unset leaves that check to the contract."
+    hermes_signers: Annotated[tuple[bytes, ...] | SignersOf, PlainValidator(signers)] | None = setting(
+        "Addresses of those who sign prices, with commas between, in the order of their indexes, or `contract` for"
+        " those that the contract names itself: an update that they did not sign is not paid for. Unset leaves that"
+        " check to the contract."
     )
     hermes_signers_quorum: CountAtLeastOne | None = setting(
-        "So many of `HERMES_SIGNERS` must have signed; more than half where that is not set."
+        "So many of them must have signed; more than half where that is not set."
     )
 
     max_fee_gwei: Gwei = setting("No transaction offers more for a unit of gas, replacements included.", "500")

@@ -31,6 +31,13 @@ _MONTH_S = 30 * 24 * 3600
 _MONTH_MS = _MONTH_S * 1000
 
 
+class SignersOf(StrEnum):
+    """Signers that settings do not name."""
+
+    CONTRACT = "contract"
+    """Those that the contract trusts now, by its own word."""
+
+
 def one(value: object) -> str:
     """A single value, without the blanks around it."""
     if not isinstance(value, str):
@@ -128,8 +135,13 @@ def address(value: object) -> str:
     return str(to_checksum_address(text.lower()))
 
 
-def signers(value: object) -> tuple[bytes, ...]:
-    """Addresses in the order of their indexes, 20 bytes each; only the zero address of an empty seat comes twice."""
+def signers(value: object) -> tuple[bytes, ...] | SignersOf:
+    """Addresses in the order of their indexes, 20 bytes each; only the zero address of an empty seat comes twice.
+
+    Or a word for those who are known elsewhere.
+    """
+    if isinstance(value, str) and value.strip().lower() in {word.value for word in SignersOf}:
+        return SignersOf(value.strip().lower())
     found = [bytes.fromhex(address(text)[2:]) for text in several(value)]
     seated = [signer for signer in found if any(signer)]
     if not seated or len(set(seated)) < len(seated) or len(found) > _MOST_SIGNERS:

@@ -16,9 +16,10 @@ from keeper.app.reload import Origin, Reloader
 from keeper.app.runtime import Keeper
 from keeper.app.settings import Settings
 from keeper.app.spend_rules import fee_policy, spend_rules
+from keeper.app.values import SignersOf
 from keeper.domain.budget import DAY_S
 from keeper.domain.events import Event
-from keeper.domain.signers import SignerCheck, SignerSet, majority
+from keeper.domain.signers import ByContract, SignerCheck, SignerSet, majority
 from keeper.domain.status import newest_event
 from keeper.domain.transaction import Rules
 from keeper.evm.chain import EvmChain
@@ -172,10 +173,14 @@ def hermes_configs(settings: Settings) -> list[HermesConfig]:
     ]
 
 
-def signer_check(settings: NetworkSettings) -> SignerCheck | None:
-    """What checks signatures before they are paid for, if signers are named."""
-    signers = settings.hermes_signers
-    return SignerCheck(SignerSet(signers, settings.hermes_signers_quorum or majority(signers))) if signers else None
+def signer_rule(settings: NetworkSettings) -> SignerCheck | ByContract | None:
+    """Whose signatures are wanted before an update is paid for; None leaves that to the contract."""
+    signers, quorum = settings.hermes_signers, settings.hermes_signers_quorum
+    if signers is None:
+        return None
+    if isinstance(signers, SignersOf):
+        return ByContract(quorum)
+    return SignerCheck(SignerSet(signers, quorum or majority(signers)))
 
 
 def _network_config(settings: NetworkSettings, *, dry_run: bool) -> NetworkConfig:
@@ -204,6 +209,6 @@ def _network_config(settings: NetworkSettings, *, dry_run: bool) -> NetworkConfi
         polls_only=settings.state_polling_enabled,
         max_in_flight=settings.max_in_flight,
         if_necessary=settings.if_necessary,
-        signers=signer_check(settings),
+        signers=signer_rule(settings),
         dry_run=dry_run,
     )

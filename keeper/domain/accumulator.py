@@ -17,7 +17,7 @@ from keeper.domain.errors import InvalidUpdate
 from keeper.domain.merkle import NODE_BYTES, root_of
 from keeper.domain.price import Price
 from keeper.domain.units import FeedId
-from keeper.domain.vaa import Vaa, decode_vaa, kind_of, slot_and_root
+from keeper.domain.vaa import SIGNER_SET_BYTES, Vaa, decode_vaa, kind_of, slot_and_root
 
 MAX_MESSAGES = 255
 """A blob counts its messages in one byte."""
@@ -79,6 +79,11 @@ class Update:
     def envelope(self) -> bytes:
         """The signer set and the emitter that it names: 38 bytes, the same while a source's signers are the same."""
         return kind_of(self.blob[self.vaa_start : self.messages_start])
+
+    @property
+    def signer_set(self) -> int:
+        """The number of the signer set that it names."""
+        return int.from_bytes(self.envelope[:SIGNER_SET_BYTES])
 
     def message(self, feed_id: FeedId) -> PriceMessage:
         """All fields of one feed's message; KeyError if the update does not hold the feed."""

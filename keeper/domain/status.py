@@ -75,6 +75,22 @@ class SourceTrust:
     """Why it is refused, or empty."""
 
 
+@dataclass(frozen=True, slots=True)
+class SignersStatus:
+    """Whose signatures a network wants before it pays."""
+
+    named_by: str
+    """`settings` or `contract`."""
+    number: int | None
+    """Of the contract's current set, where it names them."""
+    signers: int
+    """So many."""
+    quorum: int | None
+    """How many of them must have signed; None while they are not known."""
+    detail: str = ""
+    """Why the contract could not be asked the last time, or empty."""
+
+
 class EndpointState(StrEnum):
     """How an RPC endpoint is doing."""
 
@@ -250,6 +266,8 @@ class NetworkStatus:
     following: Following = field(default_factory=Following)
     trust: tuple[SourceTrust, ...] = ()
     """One row a source that has delivered."""
+    signers: SignersStatus | None = None
+    """None where the contract alone judges."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ _BODY = struct.Struct(">IIH32sQB")
 _PAYLOAD = struct.Struct(f">4sBQI{NODE_BYTES}s")
 _PAYLOAD_MAGIC = b"AUWV"
 _MERKLE_ROOT = 0
-_SIGNER_SET = slice(1, 5)
+SIGNER_SET_BYTES = 4
+_SIGNER_SET = slice(1, 1 + SIGNER_SET_BYTES)
 _COUNT_AT = 5
 _EMITTER = slice(8, 42)
 """In the body: chain and address."""

@@ -1,9 +1,10 @@
 """The chain as the flow sees it: reads in one batch, the terms of a push, broadcast and receipts."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from keeper.domain.errors import KeeperError, Refusal, SendRefused, Uncertain
 from keeper.domain.fees import FeeMarket, UpdateFee
+from keeper.domain.signers import ContractSigners
 from keeper.domain.status import EndpointStatus
 from keeper.domain.transaction import FeedWrite, Receipt, SignedTransaction
 from keeper.domain.units import FeedId, Gas, Wei
@@ -95,6 +96,10 @@ class EvmChain:
             untrusted = pyth.distrusts(revert_data(estimate.error))
             return Terms(update_fee, gas=None, refusal=describe(estimate.error), untrusted=untrusted)
         return Terms(update_fee, gas=Gas(quantity(result_of(estimate))))
+
+    async def signers(self, named: Collection[int]) -> ContractSigners:
+        """Who signs prices by the contract's own word: the current set, and those of these numbers."""
+        return await self._reader.signers(named)
 
     async def push_fee(self, blobs: Sequence[bytes]) -> Wei:
         """What the contract charges for a push of these update data; raises Transient where it does not tell."""

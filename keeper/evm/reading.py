@@ -3,16 +3,19 @@
 Of feeds beyond some hundreds several requests are made, all of one batch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from keeper.domain.errors import Refusal, Transient
 from keeper.domain.fees import FeeMarket, UpdateFee
 from keeper.domain.price import Price
+from keeper.domain.signers import ContractSigners
 from keeper.domain.units import FeedId, Gas, Wei
 from keeper.evm import multicall, pyth, shapes
 from keeper.evm.errors import classify, result_of, revert_data
 from keeper.evm.fees import fee_calls, fee_market, history_market
+from keeper.evm.guardians import Guardians, Known
 from keeper.evm.multicall import Part, Told
 from keeper.evm.rpc import RpcPool
 from keeper.evm.wire import Call, ErrorAnswer, Response, octets, quantity, to_hex
@@ -21,6 +24,8 @@ from keeper.ports import ChainState, Glance
 MOST_PARTS = 512
 """Reads in one Multicall3 request."""
 _FEWEST_PARTS = 32
+_BESIDE_PRICES = 6
+"""Reads that come before those of prices."""
 _HEADER = Call("eth_getBlockByNumber", ("latest", False))
 _SAME_CHAIN = 8
 """Blocks: answers of one batch are no further apart. Where contracts see quite other numbers, another chain's count."""
@@ -38,6 +43,7 @@ class Reader:
         self._pool = pool
         self._contract = contract
         self._account = account
+        self._guardians = Guardians(contract)
         self._fee_calls = fee_calls(tip_percentile)
         self._multicall = multicall_address
         self._is_there: bool | None = None
@@ -45,7 +51,7 @@ class Reader:
         self._sees_blocks = False
         """Whether contracts see the numbers of this chain's blocks."""
         self._most_parts = MOST_PARTS
-        self._bundled: tuple[tuple[tuple[FeedId, ...], int], list[int], list[Call]] | None = None
+        self._bundled: tuple[tuple[tuple[FeedId, ...], int, Known | None], list[int], list[Call]] | None = None
         self._history_suffices = False
         """Whether the history of fees tells all that there is to know of them."""
 
@@ -64,6 +70,7 @@ class Reader:
             update_fee=glance.update_fee,
             valid_period_s=glance.valid_period_s,
             version=glance.version,
+            signers=glance.signers,
             block_gas_limit=Gas(quantity(header.gas_limit)),
             market=fee_market(header.base_fee_per_gas, fees),
             nonce=quantity(result_of(nonce)),
@@ -85,10 +92,15 @@ class Reader:
         head, *fees = await self._pool.ask(_HEADER, *self._fee_calls)
         return fee_market(shapes.read(result_of(head), shapes.Header).base_fee_per_gas, fees)
 
+    async def signers(self, named: Collection[int]) -> ContractSigners:
+        """Who signs, asked for by itself; from then on a glance tells whether that is still so."""
+        return await self._guardians.ask(self._pool, named)
+
     async def _look(self, feeds: Sequence[FeedId], beside: Sequence[Call]) -> _Looked:
         """A glance, and the answers to other calls in the same batch; the first of them, if any, asks for the head."""
         if self._multicall is None or self._is_there is False:
             return await self._batch(feeds, beside)
+        known = self._guardians.known
         sizes, calls = self._bundles(self._multicall, tuple(feeds))
         responses = await self._pool.ask(*calls, *beside)
         aggregated, others = responses[: len(calls)], responses[len(calls) :]
@@ -103,11 +115,13 @@ class Reader:
         for answer, size in zip(returned, sizes, strict=True):
             told += multicall.read_results(answer, size)
         self._is_there = True
-        return self._glance(feeds, told, others[:1]), others
+        glance = self._glance(feeds, told[: _BESIDE_PRICES + len(feeds)], others[:1])
+        signers = self._guardians.read(told[_BESIDE_PRICES + len(feeds) :], known)
+        return replace(glance, signers=signers), others
 
     def _bundles(self, address: str, feeds: tuple[FeedId, ...]) -> tuple[list[int], list[Call]]:
         """How many reads each request holds, and the requests: the same as last time while nothing has changed."""
-        key = (feeds, self._most_parts)
+        key = (feeds, self._most_parts, self._guardians.known)
         if self._bundled is None or self._bundled[0] != key:
             parts = self._parts(address, feeds)
             bundles = [parts[at : at + self._most_parts] for at in range(0, len(parts), self._most_parts)]
@@ -121,6 +135,7 @@ class Reader:
             Part(address, multicall.get_eth_balance(self._account)),
             *(Part(self._contract, calldata) for calldata in (*pyth.FEE_CONSTANTS, pyth.VALID_PERIOD, pyth.VERSION)),
             *(Part(self._contract, pyth.get_price_unsafe(feed_id)) for feed_id in feeds),
+            *self._guardians.parts(),
         ]
 
     def _glance(self, feeds: Sequence[FeedId], told: Sequence[Told], head: Sequence[Response]) -> Glance:

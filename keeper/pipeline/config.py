@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from keeper.domain.fees import FeePolicy
 from keeper.domain.policy import FeedPolicy
-from keeper.domain.signers import SignerCheck
+from keeper.domain.signers import ByContract, SignerCheck
 from keeper.domain.transaction import Rules
 from keeper.domain.units import FeedId
 from keeper.pipeline.debounce import DebounceMode
@@ -47,5 +47,5 @@ class NetworkConfig:
     max_in_flight: int
     dry_run: bool
     if_necessary: IfNecessary = IfNecessary.AUTO
-    signers: SignerCheck | None = None
+    signers: SignerCheck | ByContract | None = None
     """What checks signatures before they are paid for; None leaves that to the contract."""

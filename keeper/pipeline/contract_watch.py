@@ -13,6 +13,7 @@ class ContractWatch:
         self._network = network
         self._tell = tell
         self._last: Glance | None = None
+        self._signer_set: int | None = None
         self.changed = ""
         """What has, as long as no push was tried for free since and taken; empty otherwise."""
 
@@ -21,10 +22,14 @@ class ContractWatch:
         self.changed = name
         self._tell(ContractChanged(self._network, name, block))
 
-    def saw(self, glance: Glance) -> None:
-        """A poll."""
+    def saw(self, glance: Glance, *, signer_set: int | None) -> None:
+        """A poll, and the number of the signer set that the contract trusts now, where that is known."""
         for what in self._differences(glance):
             self.told(what, glance.block)
+        if signer_set is not None:
+            if self._signer_set not in {None, signer_set}:
+                self.told(f"signer set {self._signer_set} -> {signer_set}", glance.block)
+            self._signer_set = signer_set
         self._last = glance
 
     def tried(self, refusal: str) -> str:

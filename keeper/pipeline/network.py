@@ -43,6 +43,7 @@ from keeper.pipeline.network_report import NetworkReport
 from keeper.pipeline.planner import Planner, Survey
 from keeper.pipeline.rivals import Rivals
 from keeper.pipeline.shadow import Shadow
+from keeper.pipeline.signatures import signatures
 from keeper.pipeline.submitter import Submitter
 from keeper.pipeline.tracker import OnChainView
 from keeper.pipeline.trust import Trust
@@ -78,8 +79,9 @@ class Network:
             view=self._view,
             conditional=lambda: self._rivals.call_for_conditions(self._clock.monotonic()),
         )
+        self._signatures = signatures(config.signers, chain=outside.chain, clock=outside.clock)
         self._vetting = Vetting(
-            trust=self._trust, buffer=self._buffer, view=self._view, signers=config.signers, clock=outside.clock
+            trust=self._trust, buffer=self._buffer, view=self._view, signatures=self._signatures, clock=outside.clock
         )
         self._failed: list[Plan] = []
         """Plans that came to nothing, and nobody has asked yet why."""
@@ -109,8 +111,8 @@ class Network:
             view=self._view,
             submitter=self._submitter,
             governor=self._governor,
-            clock=self._clock,
-            tell=self._tell,
+            signatures=self._signatures,
+            outside=replace(outside, emit=self._tell),
         )
         self._follower = Follower(
             view=self._view,
@@ -139,6 +141,7 @@ class Network:
                 clock=outside.clock,
             ),
             trust=self._trust,
+            signatures=self._signatures,
         )
         self._shadow = Shadow(aliases=config.aliases, view=self._view, clock=outside.clock)
         if config.dry_run:

@@ -11,6 +11,7 @@ from keeper.pipeline.feed_report import FeedReport
 from keeper.pipeline.freshness import Freshness
 from keeper.pipeline.governor import Governor
 from keeper.pipeline.ledger import Ledger
+from keeper.pipeline.signatures import Signatures
 from keeper.pipeline.submitter import Submitter
 from keeper.pipeline.tracker import OnChainView
 from keeper.pipeline.trust import Trust
@@ -32,6 +33,7 @@ class NetworkReport:
     freshness: Freshness
     feeds: FeedReport
     trust: Trust
+    signatures: Signatures
 
     def status(self, *, ready: bool) -> NetworkStatus:
         """As of now."""
@@ -66,5 +68,6 @@ class NetworkReport:
             ),
             in_policy=self.freshness.in_policy(),
             trust=self.trust.status(),
+            signers=self.signatures.status(),
             spending=self.governor.status(self.outside.clock.now()),
         )

@@ -9,9 +9,10 @@ from keeper.domain.events import ChainRead, ChainReadFailed, FollowModeChanged
 from keeper.domain.polling import PollPace
 from keeper.pipeline.contract_watch import ContractWatch
 from keeper.pipeline.governor import Governor
+from keeper.pipeline.signatures import Signatures
 from keeper.pipeline.submitter import Submitter
 from keeper.pipeline.tracker import OnChainView
-from keeper.ports import Clock, Emit, Glance
+from keeper.ports import Glance, Outside
 
 _MS = 1000
 _WHOLE_READ_EVERY_S = 7200.0
@@ -37,8 +38,8 @@ class Upkeep:
         view: OnChainView,
         submitter: Submitter,
         governor: Governor,
-        clock: Clock,
-        tell: Emit,
+        signatures: Signatures,
+        outside: Outside,
     ) -> None:
         self._network = network
         self._pace = pace
@@ -46,14 +47,15 @@ class Upkeep:
         self._view = view
         self._submitter = submitter
         self._governor = governor
-        self._clock = clock
-        self._tell = tell
+        self._signatures = signatures
+        self._clock = outside.clock
+        self._tell = outside.emit
         self._hurry = asyncio.Event()
         self._fees_wanted = asyncio.Event()
         self._taken_back = False
         self._urgent = 0
         """So many reads may follow one another until one succeeds."""
-        self._contract = ContractWatch(network=network, tell=tell)
+        self._contract = ContractWatch(network=network, tell=outside.emit)
         self.trouble = "the chain was not read yet"
         """Why the chain is not known; empty while it is."""
 
@@ -134,7 +136,7 @@ class Upkeep:
         """Read everything; raises KeeperError."""
         state = await self._view.read(reorganised=reorganised)
         await self._submitter.heard_of(state.nonce)
-        self._tell_read(state, state.nonce)
+        await self._heed(state, state.nonce)
 
     async def _repair(self) -> str:
         """Read what changes by itself, everything now and then, and the contract's terms where they have changed.
@@ -145,15 +147,16 @@ class Upkeep:
         if waits_for_fees or self._view.read_since_s >= _WHOLE_READ_EVERY_S:
             await self.read(reorganised=self._taken_back)
         else:
-            self._tell_read(await self._view.glance(reorganised=self._taken_back))
+            await self._heed(await self._view.glance(reorganised=self._taken_back))
         self._taken_back = False
         if not self._view.terms_are_due and not self._contract.changed:
             return ""
         return self._contract.tried((await self._view.learn_terms()).refusal)
 
-    def _tell_read(self, glance: Glance, nonce: int | None = None) -> None:
+    async def _heed(self, glance: Glance, nonce: int | None = None) -> None:
         self._governor.funded(glance.balance)
-        self._contract.saw(glance)
+        await self._signatures.heed(glance.signers)
+        self._contract.saw(glance, signer_set=self._signatures.current)
         self._tell(ChainRead(self._network, glance.block, glance.balance, nonce))
 
     def failed(self, problem: KeeperError) -> None:

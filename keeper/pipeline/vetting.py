@@ -6,8 +6,8 @@ from typing import Never
 
 from keeper.domain.errors import InvalidUpdate, KeeperError
 from keeper.domain.plan import Part, Plan
-from keeper.domain.signers import SignerCheck
 from keeper.pipeline.buffer import Buffer
+from keeper.pipeline.signatures import Signatures
 from keeper.pipeline.tracker import OnChainView
 from keeper.pipeline.trust import Sender, Trust
 from keeper.ports import Clock
@@ -20,12 +20,12 @@ class Vetting:
     """Tries what sources send, and draws the consequences for the network's trust in them."""
 
     def __init__(
-        self, *, trust: Trust, buffer: Buffer, view: OnChainView, signers: SignerCheck | None, clock: Clock
+        self, *, trust: Trust, buffer: Buffer, view: OnChainView, signatures: Signatures, clock: Clock
     ) -> None:
         self._trust = trust
         self._buffer = buffer
         self._view = view
-        self._signers = signers
+        self._signatures = signatures
         self._clock = clock
 
     def best(self, make: Callable[[], Plan | None]) -> tuple[Plan | None, str]:
@@ -47,6 +47,8 @@ class Vetting:
         """
         while True:
             plan, refusal = self.best(make)
+            if plan is not None and await self._learned_of(plan):
+                continue
             doubtful = plan is not None and self.is_doubtful(plan)
             if plan is None or refusal or not (doubtful or wary):
                 return plan, refusal
@@ -58,6 +60,10 @@ class Vetting:
                 return self.best(make)
             if doubtful or not self.is_doubtful(plan):
                 return plan, refusal
+
+    async def _learned_of(self, plan: Plan) -> bool:
+        """Whether it is known only now who is to sign some part of it."""
+        return any([await self._signatures.settle(part.update) for part in plan.parts])
 
     def is_doubtful(self, plan: Plan) -> bool:
         """Whether a source in it was refused the last time."""
@@ -95,6 +101,7 @@ class Vetting:
             return
         feed_id, update = sample
         part = Part(origin.source, update, (feed_id,))
+        await self._signatures.settle(update)
         fault = self._fault(part)
         if not fault:
             terms = await self._view.learn_terms(sample)
@@ -115,8 +122,7 @@ class Vetting:
     def _fault(self, part: Part) -> str:
         try:
             part.update.prove(part.feeds)
-            if self._signers is not None:
-                self._signers.check(part.update)
+            self._signatures.check(part.update)
         except InvalidUpdate as exc:
             return str(exc)
         return ""

@@ -7,6 +7,7 @@ from keeper.domain.status import (
     KeeperStatus,
     NetworkStatus,
     ShadowFeed,
+    SignersStatus,
     SourceStatus,
     SpendStatus,
 )
@@ -25,6 +26,7 @@ from keeper.server.views import (
     NetworkView,
     PriceView,
     ShadowFeedView,
+    SignersView,
     SourceView,
     SpendingView,
     Spent,
@@ -96,10 +98,23 @@ async def _network(network: NetworkStatus, now: float) -> NetworkView:
         ),
         last_push_at=_optional(network.last_push_at),
         sources=[TrustView(source=row.source, state=row.state, detail=row.detail) for row in network.trust],
+        signers=_signers(network.signers),
         endpoints=[_endpoint(endpoint) for endpoint in network.endpoints],
         rpc_calls=dict(network.rpc_calls),
         feeds=await paced(_feed(feed, now) for feed in network.feeds),
         shadow=None if network.shadow is None else [_shadow(feed) for feed in network.shadow.feeds],
+    )
+
+
+def _signers(signers: SignersStatus | None) -> SignersView | None:
+    if signers is None:
+        return None
+    return SignersView(
+        named_by=signers.named_by,
+        number=signers.number,
+        signers=signers.signers,
+        quorum=signers.quorum,
+        detail=signers.detail,
     )
 
 

@@ -131,6 +131,18 @@ class TrustView(msgspec.Struct, frozen=True):
     """Why its prices are not used, or empty."""
 
 
+class SignersView(msgspec.Struct, frozen=True):
+    """Whose signatures a network wants before it pays."""
+
+    named_by: str
+    number: int | None
+    """Of the contract's current set."""
+    signers: int
+    quorum: int | None
+    detail: str
+    """Why the contract could not be asked the last time, or empty."""
+
+
 class NetworkView(msgspec.Struct, frozen=True):
     """One network."""
 
@@ -159,6 +171,8 @@ class NetworkView(msgspec.Struct, frozen=True):
     last_push_at: float | None
     sources: list[TrustView]
     """Those that have delivered."""
+    signers: SignersView | None
+    """None where the contract alone judges."""
     endpoints: list[EndpointView]
     rpc_calls: dict[str, int]
     """JSON-RPC requests by method since the start."""

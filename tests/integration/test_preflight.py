@@ -120,6 +120,17 @@ async def test_the_signer_set_is_held_against_a_price(world: World) -> None:
     assert "check HERMES_SIGNERS" in found.detail("signer set")
 
 
+@pytest.mark.parametrize("named", [{}, {"HERMES_SIGNERS": "contract"}])
+async def test_a_price_is_held_against_the_signers_whom_the_contract_names(world: World, named: dict[str, str]) -> None:
+    found = await world.checked(**named)
+    assert found.detail("signer set") == "prices are signed as the contract wants: by its set 0, of 1"
+    await world.simulator.control({"action": "forge"})
+    world.simulator.publish()
+    found = await world.checked(**named)
+    assert found.failed() == ["signer set", "simulated push"]
+    assert "is not by a signer that the contract trusts" in found.detail("signer set")
+
+
 async def test_sends_nothing(world: World) -> None:
     before = await world.node.request("eth_blockNumber")
     await world.checked()
@@ -147,7 +158,7 @@ async def test_a_key_that_hermes_does_not_take_leaves_no_feeds_and_no_push_to_ch
     found = await world.checked(HERMES_API_KEY=key)
     assert found.failed() == ["hermes"]
     assert found.detail("hermes").endswith("the API key is missing or wrong (HTTP 401); set HERMES_API_KEY")
-    assert found.skipped() == ["feeds", *PUSH_CHECKS]
+    assert found.skipped() == ["feeds", "signer set", *PUSH_CHECKS]
 
 
 async def test_a_feed_that_hermes_does_not_know_hides_no_other(world: World) -> None:
@@ -169,7 +180,7 @@ async def test_no_push_is_tried_without_a_price(world: World) -> None:
     await world.simulator.control({"action": "deny", "feeds": [BTC, ETH, SOL]})
     found = await world.checked()
     assert found.state("hermes") is State.OK
-    assert found.skipped() == list(PUSH_CHECKS)
+    assert found.skipped() == ["signer set", *PUSH_CHECKS]
 
 
 async def test_a_closed_market_is_a_warning(world: World) -> None:
@@ -242,7 +253,7 @@ async def test_a_contract_that_trusts_other_signers_refuses_the_push(world: Worl
     await world.simulator.control({"action": "forge"})
     world.simulator.publish()
     found = await world.checked()
-    assert found.failed() == ["simulated push"]
+    assert found.failed() == ["signer set", "simulated push"]
     assert "InvalidWormholeVaa" in found.detail("simulated push")
     assert "HERMES_URL and CONTRACT_ADDRESS" in found.detail("simulated push")
 

@@ -78,12 +78,13 @@ async def polls(keeper: RunningKeeper, count: int) -> int:
     return len(keeper.told("chain_read")) - before
 
 
-@pytest.mark.parametrize("scheme", ["ws", "http"])
+@pytest.mark.parametrize(("scheme", "signers"), [("ws", "contract"), ("http", "")])
 async def test_an_idle_poll_is_one_request(
-    proxy: CountingProxy, environ: dict[str, str], tmp_path: Path, scheme: str
+    proxy: CountingProxy, environ: dict[str, str], tmp_path: Path, scheme: str, signers: str
 ) -> None:
+    """Whoever signs is asked for in it too, where that is wanted."""
     rpc = proxy.ws_url if scheme == "ws" else proxy.url
-    settings = environ | {"RPC_URL": rpc, "MONITORING_INTERVAL_MS": str(POLL_MS)}
+    settings = environ | {"RPC_URL": rpc, "MONITORING_INTERVAL_MS": str(POLL_MS), "HERMES_SIGNERS": signers}
     async with keeper_running(settings, tmp_path) as keeper:
         await at_rest(keeper, 1)
         await polls(keeper, 1)
@@ -91,8 +92,10 @@ async def test_an_idle_poll_is_one_request(
         made = await polls(keeper, POLLS)
         asked = proxy.methods - before
         _, monitored = await keeper.get("/monitoring/status")
+        known = (await keeper.network())["signers"]
     assert set(asked) == {"eth_call"}
     assert abs(asked["eth_call"] - made) <= 1
+    assert (known and known["signers"]) == (1 if signers else None)
     (network,) = monitored["networks"]
     assert network["live"] is (scheme == "ws")
     assert network["rpc"]["plain_polling_per_hour"] == FEEDS * 720

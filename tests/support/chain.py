@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import rlp
@@ -15,10 +15,12 @@ from keeper.domain.errors import Refusal, SendRefused, Transient, Uncertain
 from keeper.domain.fees import FeeMarket, UpdateFee
 from keeper.domain.gas import PushShape, model
 from keeper.domain.price import Price
+from keeper.domain.signers import ContractSigners, NumberedSet
 from keeper.domain.status import EndpointStatus
 from keeper.domain.transaction import FeedWrite, Receipt, SignedTransaction
 from keeper.domain.units import FeedId, Gas, Wei
 from keeper.ports import NO_CONDITIONS, ChainListener, ChainState, Glance, Look, Terms
+from tests.support.updates import ADDRESSES
 
 GWEI = 10**9
 SELECTOR = keccak(b"updatePriceFeeds(bytes[])")[:4]
@@ -75,6 +77,10 @@ class FakeChain:
     """Why the contract refuses every update; empty for a contract in order."""
     distrusts: Callable[[bytes], bool] = field(default=lambda _: False)
     """Whose update data the contract refuses for their signers."""
+    guardians: ContractSigners | None = field(
+        default_factory=lambda: ContractSigners(0, {0: NumberedSet(ADDRESSES[:1])})
+    )
+    """Who signs; None for a contract that does not tell."""
     prices: dict[FeedId, Price] = field(default_factory=dict)
     sent: list[bytes] = field(default_factory=list)
     """Every transaction handed over, taken or not."""
@@ -133,6 +139,13 @@ class FakeChain:
         if self.distrusts(sample):
             return Terms(fee, None, "InvalidWormholeVaa", untrusted=True)
         return Terms(fee, None, self.reverting) if self.reverting else Terms(fee, model(shape))
+
+    async def signers(self, named: Collection[int]) -> ContractSigners:
+        self.requests["signers"] += 1
+        if self.guardians is None:
+            raise Transient("the contract does not tell who signs its prices")
+        current, sets = self.guardians.current, self.guardians.sets
+        return ContractSigners(current, {n: sets.get(n, NumberedSet(())) for n in {current, *named}})
 
     def calldata(self, blobs: Sequence[bytes], conditions: Mapping[FeedId, int] = NO_CONDITIONS) -> bytes:
         if not conditions:

@@ -9,11 +9,12 @@ import pytest
 from keeper.domain.errors import Refusal, SendRefused
 from keeper.domain.fees import GasOffer
 from keeper.domain.price import Price
+from keeper.domain.signers import ContractSigners, NumberedSet
 from keeper.domain.transaction import FeedWrite, Receipt, SignedTransaction, Transaction
 from keeper.domain.units import FeedId, Gas, Wei
 from keeper.ports import NO_CONDITIONS, Chain, ChainState
 from keeper.signing.raw_key import RawKeySigner
-from tests.support.updates import Envelope, Quote, build_update
+from tests.support.updates import ADDRESSES, Envelope, Quote, build_update
 from tests.support.waiting import wait_until
 
 GWEI = 10**9
@@ -142,6 +143,11 @@ class ChainContract:
         assert terms.update_fee.of(3) == 3 * FEE
         assert terms.gas is not None
         assert 50_000 < terms.gas < 200_000
+
+    async def test_tells_who_signs_now_and_by_the_numbers_that_are_asked_for(self, sender: Sender) -> None:
+        ours = ContractSigners(0, {0: NumberedSet(ADDRESSES[:1])})
+        assert await sender.chain.signers(()) == ours
+        assert await sender.chain.signers({0, 7}) == replace(ours, sets={**ours.sets, 7: NumberedSet(())})
 
     async def test_what_is_pending_has_no_receipt(self, sender: Sender) -> None:
         signed = await sender.send(await sender.push(update(F1)))

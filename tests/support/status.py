@@ -13,6 +13,7 @@ from keeper.domain.status import (
     KeeperStatus,
     NetworkStatus,
     RequestTimes,
+    SignersStatus,
     SourceState,
     SourceStatus,
     SourceTrust,
@@ -94,6 +95,7 @@ NETWORK = NetworkStatus(
     rpc_calls={"eth_sendRawTransaction": 11, "eth_call": 3},
     feeds=(BTC, NEW_FEED),
     trust=(SourceTrust("hermes", TrustState.TRUSTED, ""),),
+    signers=SignersStatus("contract", 1, 5, 3),
     spending=SpendStatus(
         spent_today=Wei(20_000_000_000_000),
         daily_budget=Wei(10**17),

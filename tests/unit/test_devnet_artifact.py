@@ -33,6 +33,9 @@ FUNCTIONS = {
     "queryPriceFeed": "queryPriceFeed(bytes32)",
     "priceFeedExists": "priceFeedExists(bytes32)",
     "getValidTimePeriod": "getValidTimePeriod()",
+    "wormhole": "wormhole()",
+    "getCurrentGuardianSetIndex": "getCurrentGuardianSetIndex()",
+    "getGuardianSet": "getGuardianSet(uint32)",
 }
 
 

@@ -15,7 +15,7 @@ from keeper.app.preflight.source import check_sources
 from keeper.app.problems import did_you_mean, shown
 from keeper.app.redaction import Redactor
 from keeper.app.settings import Settings
-from keeper.app.wiring import hermes_configs, signer_check
+from keeper.app.wiring import hermes_configs, signer_rule
 from keeper.domain.errors import UsageError
 
 __all__ = ["Finding", "State", "preflight"]
@@ -68,7 +68,7 @@ def _target(network: NetworkSettings, accounts: Accounts) -> Target:
         contract=network.contract_address,
         account=signer(network).address,
         chain_id=network.chain_id,
-        signers=signer_check(network),
+        signers=signer_rule(network),
         admit=accounts.admission(network),
     )
 

@@ -15,7 +15,7 @@ from keeper.app.preflight.source import SourceReport
 from keeper.domain.errors import Fatal, Transient
 from keeper.domain.fees import FeeMarket, push_cost
 from keeper.domain.gas import PushShape, model
-from keeper.domain.signers import SignerCheck
+from keeper.domain.signers import ByContract, SignerCheck
 from keeper.domain.units import Gas, Wei
 from keeper.evm.chain import EvmChain
 from keeper.evm.rpc import RpcPool, transport
@@ -45,7 +45,7 @@ class Target:
     account: str
     chain_id: int | None
     """None where any chain will do."""
-    signers: SignerCheck | None
+    signers: SignerCheck | ByContract | None
     """None where the contract alone judges."""
     admit: Callable[[int], None]
     """Told the chain's id; raises Fatal where it is another, or the account is used there by another network."""
@@ -74,7 +74,7 @@ async def check_network(target: Target, *, source: Awaitable[SourceReport], cloc
         pool = RpcPool(found.usable, clock=clock)
         try:
             chain = EvmChain(pool, contract=target.contract, account=target.account)
-            return [*found.findings, *chain_id, *await _check_chain(chain, target, source)]
+            return [*found.findings, *chain_id, *await _check_chain(chain, target, source, clock)]
         finally:
             await pool.close()
     finally:
@@ -99,7 +99,7 @@ def _all_skipped(why: str) -> list[Finding]:
     return [_skipped(check, why) for check in (CONTRACT, BALANCE, UPDATE_FEE, PUSH)]
 
 
-async def _check_chain(chain: EvmChain, target: Target, source: Awaitable[SourceReport]) -> list[Finding]:
+async def _check_chain(chain: EvmChain, target: Target, source: Awaitable[SourceReport], clock: Clock) -> list[Finding]:
     async with asyncio.TaskGroup() as group:
         looking = group.create_task(_tried(CONTRACT, _check_contract(chain, target.contract)), name=CONTRACT)
         reading = group.create_task(_tried(BALANCE, chain.read([])), name=BALANCE)
@@ -116,7 +116,7 @@ async def _check_chain(chain: EvmChain, target: Target, source: Awaitable[Source
     return [
         contract,
         _balance(target.account, state, trial.cost),
-        check_signers(target.signers, samples),
+        await check_signers(target.signers, samples, chain, clock),
         trial.fee,
         trial.push,
         *[await _try_other(chain, name, other) for name, other in others],

@@ -6,7 +6,8 @@ import pytest
 
 from keeper.app.problems import SettingsError
 from keeper.app.settings import Settings
-from keeper.app.wiring import hermes_configs, signer_check
+from keeper.app.wiring import hermes_configs, signer_rule
+from keeper.domain.signers import ByContract
 from keeper.hermes import HermesMode
 from tests.support.settings import settings
 
@@ -122,5 +123,11 @@ def test_signers_are_read_in_the_order_of_their_indexes() -> None:
     loaded = settings({"HERMES_SIGNERS": f"{ALICE}, 0x{'0' * 40},{BOB}", "HERMES_SIGNERS_QUORUM": "2"}).networks[0]
     assert loaded.hermes_signers == (bytes.fromhex(ALICE[2:]), bytes(20), bytes.fromhex(BOB[2:]))
     assert loaded.hermes_signers_quorum == 2
-    assert signer_check(loaded) is not None
-    assert signer_check(settings().networks[0]) is None
+    assert signer_rule(loaded) is not None
+    assert signer_rule(settings().networks[0]) is None
+
+
+def test_signers_may_be_those_whom_the_contract_names() -> None:
+    environ = {"HERMES_SIGNERS": "Contract", "HERMES_SIGNERS_QUORUM": "3"}
+    assert signer_rule(settings(environ).networks[0]) == ByContract(3)
+    assert signer_rule(settings({"HERMES_SIGNERS": "contract"}).networks[0]) == ByContract(None)

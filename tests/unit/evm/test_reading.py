@@ -10,6 +10,7 @@ from eth_hash.auto import keccak
 from keeper.domain.errors import Transient
 from keeper.domain.fees import UpdateFee
 from keeper.domain.price import Price
+from keeper.domain.signers import ContractSigners, NumberedSet
 from keeper.domain.units import FeedId, Wei
 from keeper.evm.chain import EvmChain
 from keeper.evm.multicall import MULTICALL3
@@ -19,6 +20,8 @@ from tests.support.clock import LoopClock
 from tests.support.scripted_node import FakeTransport, ScriptedNode
 
 CONTRACT = "0x4305FB66699C3B2702D4d05CF36551390A4c69C6"
+WORMHOLE = "0x98f3c9e6E3fAce36bAAd05FE09d375Ef1464288B"
+KEYS = [f"0x{number:040x}" for number in (1, 2, 3)]
 ACCOUNT = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 FEEDS = [FeedId(f"{number:064x}") for number in range(1200)]
 PRICE = Price(price=-5, conf=2, expo=-8, publish_time=1_700_000_000)
@@ -50,14 +53,17 @@ class Multicall:
             selector("transactionFeeInWei()"): (False, b""),
         }
         self.fees[selector("getValidTimePeriod()")] = (True, encode(["uint256"], [60]))
+        self.fees[selector("wormhole()")] = (True, encode(["address"], [WORMHOLE]))
         self.fees[selector("version()")] = (True, encode(["string"], ["1.4.5"]))
+        self.signer_sets = {3: KEYS}
+        self.signer_set = 3
         self.most_parts = 10_000
         self.bundles: list[int] = []
 
     def __call__(self, call: dict[str, str], block: str) -> object:
         assert block == "latest"
         data = bytes.fromhex(call["data"][2:])
-        if call["to"] == CONTRACT:
+        if call["to"] in {CONTRACT, WORMHOLE}:
             told, answer = self._told(call["to"], data)
             return "0x" + answer.hex() if told else ErrorAnswer(3, "execution reverted", "0x" + answer.hex())
         assert call["to"] == MULTICALL3
@@ -71,6 +77,11 @@ class Multicall:
         if target.lower() == MULTICALL3.lower():
             number = self.block if asked[:4] == selector("getBlockNumber()") else 10**18
             return True, encode(["uint256"], [number])
+        if asked[:4] == selector("getGuardianSet(uint32)"):
+            keys = self.signer_sets.get(int.from_bytes(asked[4:]), [])
+            return True, encode(["(address[],uint32)"], [(keys, 0)])
+        if asked == selector("getCurrentGuardianSetIndex()"):
+            return True, encode(["uint32"], [self.signer_set])
         if asked in self.fees:
             return self.fees[asked]
         return self.prices.get(FeedId(asked[4:].hex()), (False, NOT_FOUND))
@@ -211,6 +222,40 @@ async def test_another_contract_at_the_address_is_told_for_what_it_is(returned: 
     chain = await chain_on(node_with(lambda _call, _block: returned))
     with pytest.raises(Transient, match="MULTICALL_ADDRESS"):
         await chain.glance(FEEDS[:1])
+
+
+def signed_by(number: int, keys: list[str]) -> ContractSigners:
+    return ContractSigners(number, {number: NumberedSet(tuple(bytes.fromhex(key[2:]) for key in keys))})
+
+
+async def test_once_asked_for_signers_are_told_by_every_glance_in_the_same_request() -> None:
+    node = node_with(Multicall({FEEDS[0]: (True, STORED)}))
+    chain = await chain_on(node)
+    await chain.read(FEEDS[:10])
+    assert (await chain.glance(FEEDS[:10])).signers is None
+    assert await chain.signers(()) == signed_by(3, KEYS)
+    before = len(node.requests)
+    glance = await chain.glance(FEEDS[:10])
+    assert asked_since(node, before) == ["eth_call"]
+    assert (glance.signers, glance.prices[FEEDS[0]]) == (signed_by(3, KEYS), PRICE)
+
+
+async def test_a_glance_that_finds_another_signer_set_leaves_it_to_be_asked_for() -> None:
+    calls = Multicall()
+    chain = await chain_on(node_with(calls))
+    await chain.signers(())
+    calls.signer_sets[4], calls.signer_set = KEYS[:1], 4
+    assert (await chain.glance([])).signers is None
+    assert await chain.signers(()) == signed_by(4, KEYS[:1])
+    assert (await chain.read([])).signers == signed_by(4, KEYS[:1])
+
+
+@pytest.mark.parametrize("told", [(False, b""), (True, b"\1"), (True, b"")])
+async def test_a_contract_that_does_not_tell_who_signs_is_told_as_such(told: Answer) -> None:
+    calls = Multicall()
+    calls.fees[selector("wormhole()")] = told
+    with pytest.raises(Transient, match="does not tell who signs"):
+        await (await chain_on(node_with(calls))).signers(())
 
 
 HISTORY = {"baseFeePerGas": ["0x7", "0x8"], "reward": [["0x5"]]}

@@ -7,9 +7,9 @@ import pytest
 
 from keeper.domain.accumulator import decode
 from keeper.domain.errors import InvalidUpdate
-from keeper.domain.events import PushFinished, SourceDistrusted, SourceTrusted
-from keeper.domain.signers import SignerCheck, SignerSet
-from keeper.domain.status import TrustState
+from keeper.domain.events import ContractChanged, PushFinished, SourceDistrusted, SourceTrusted
+from keeper.domain.signers import ByContract, ContractSigners, NumberedSet, SignerCheck, SignerSet
+from keeper.domain.status import SignersStatus, TrustState
 from keeper.domain.transaction import Outcome
 from keeper.ports import PriceEvent
 from tests.support.chain import FakeChain
@@ -130,6 +130,101 @@ async def test_known_signers_are_checked_before_anything_is_paid(start: Start) -
         assert bench.outcomes() == [Outcome.CONFIRMED]
         (told,) = bench.told(SourceDistrusted)
         assert (told.source, "signature 0" in told.reason) == ("a", True)
+
+
+CONTRACT = ByContract()
+
+
+def naming(current: int, **sets: NumberedSet) -> FakeChain:
+    """A contract whose current set has this number; it takes what the key of ADDRESSES[0] has signed."""
+    chain = chain_of_signer(ADDRESSES[0])
+    chain.guardians = ContractSigners(current, {int(number[1:]): signers for number, signers in sets.items()})
+    return chain
+
+
+ONE = NumberedSet(ADDRESSES[:1])
+
+
+async def test_signers_that_the_contract_names_are_checked_before_anything_is_paid(start: Start) -> None:
+    async with start(chain=naming(7, n7=ONE), signers=CONTRACT) as bench:
+        await both_trusted(bench)
+        asked = bench.chain.requests["signers"]
+        publish(bench, "b", F1=150_000, F2=100_000)
+        publish(bench, "a", FORGED, F1=150_000, F2=100_000)
+        await settle(0.2)
+        assert bench.outcomes() == [Outcome.CONFIRMED]
+        (told,) = bench.told(SourceDistrusted)
+        assert (told.source, "that the contract trusts" in told.reason) == ("a", True)
+        assert bench.chain.requests["signers"] == asked
+        assert bench.network.status().signers == SignersStatus("contract", 7, 1, 1)
+
+
+async def test_an_update_that_names_another_signer_set_is_paid_for_only_after_the_contract_was_asked(
+    start: Start,
+) -> None:
+    async with start(chain=naming(7, n7=ONE), signers=CONTRACT) as bench:
+        publish(bench, "a", F1=100_000, F2=100_000)
+        await settle(20)
+        publish(bench, "a", OLD, F1=150_000, F2=100_000)
+        await settle()
+        assert bench.outcomes() == [Outcome.CONFIRMED, Outcome.DROPPED]
+        assert bench.told(SourceDistrusted) == [SourceDistrusted("test", "a", "the contract knows no signer set 4")]
+
+
+async def test_a_new_signer_set_of_the_contract_is_learned_from_the_first_update_that_names_it(start: Start) -> None:
+    async with start(chain=naming(7, n7=ONE), signers=CONTRACT) as bench:
+        publish(bench, "a", F1=100_000, F2=100_000)
+        await settle(20)
+        bench.chain.guardians = ContractSigners(8, {7: NumberedSet((), 1), 8: ONE})
+        publish(bench, "a", replace(PLAIN, signer_set=8), F1=150_000, F2=100_000)
+        await settle()
+        assert bench.outcomes() == [Outcome.CONFIRMED, Outcome.CONFIRMED]
+        assert bench.network.status().signers == SignersStatus("contract", 8, 1, 1)
+        assert bench.told(SourceDistrusted) == []
+
+
+@pytest.mark.parametrize(("expires_in_s", "outcome"), [(3600, Outcome.CONFIRMED), (-1, Outcome.DROPPED)])
+async def test_a_signer_set_of_the_past_holds_until_it_expires(
+    start: Start, expires_in_s: int, outcome: Outcome
+) -> None:
+    past = NumberedSet(ADDRESSES[:1], int(LoopClock().now()) + 20 + expires_in_s)
+    async with start(chain=naming(8, n7=past, n8=ONE), signers=CONTRACT) as bench:
+        publish(bench, "a", replace(PLAIN, signer_set=8), F1=100_000, F2=100_000)
+        await settle(20)
+        publish(bench, "a", F1=150_000, F2=100_000)
+        await settle()
+        assert bench.outcomes() == [Outcome.CONFIRMED, outcome]
+
+
+async def test_a_contract_that_does_not_tell_who_signs_holds_up_no_push(start: Start) -> None:
+    chain = naming(7, n7=ONE)
+    chain.guardians = None
+    async with start(chain=chain, signers=CONTRACT) as bench:
+        publish(bench, "a", F1=100_000, F2=100_000)
+        await settle()
+        assert bench.outcomes() == [Outcome.CONFIRMED]
+        signers = bench.network.status().signers
+        assert signers == SignersStatus("contract", None, 0, None, "the contract does not tell who signs its prices")
+
+
+async def test_the_next_poll_tells_that_the_contract_trusts_others(start: Start) -> None:
+    async with start(chain=naming(7, n7=ONE), signers=CONTRACT, poll_interval_s=60.0) as bench:
+        publish(bench, "a", F1=100_000, F2=100_000)
+        await settle(2)
+        bench.chain.guardians = ContractSigners(8, {8: NumberedSet(ADDRESSES[1:2])})
+        await settle(60)
+        assert [event.what for event in bench.told(ContractChanged)] == ["signer set 7 -> 8"]
+
+
+async def test_whatever_signer_sets_a_source_names_the_contract_is_not_asked_at_every_update(start: Start) -> None:
+    async with start(chain=naming(7, n7=ONE), signers=CONTRACT) as bench:
+        publish(bench, "a", F1=100_000, F2=100_000)
+        await settle(20)
+        asked = bench.chain.requests["signers"]
+        for number in range(100, 160):
+            publish(bench, "a", replace(PLAIN, signer_set=number), F1=number * 1000, F2=100_000)
+            await settle(0.5)
+        assert bench.chain.requests["signers"] - asked <= 4
 
 
 async def test_a_price_whose_proof_does_not_hold_is_never_sent(start: Start) -> None:

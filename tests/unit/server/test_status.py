@@ -99,6 +99,7 @@ async def test_tells_of_each_network() -> None:
         },
         "last_push_at": NOW - 11.5,
         "sources": [{"source": "hermes", "state": "trusted", "detail": ""}],
+        "signers": {"named_by": "contract", "number": 1, "signers": 5, "quorum": 3, "detail": ""},
         "endpoints": [
             {
                 "name": "rpc-1",
