@@ -37,6 +37,7 @@ from keeper.pipeline.journaling import DurableJournal, prune_hourly
 from keeper.pipeline.network import Network
 from keeper.pipeline.requests import heed_requests
 from keeper.ports import Clock, Outside
+from keeper.server import overview
 from keeper.server.app import Server
 from keeper.server.event_metrics import EventMetrics
 
@@ -95,7 +96,7 @@ async def assembled(settings: Settings, *, dry_run: bool = False, origin: Origin
     reloader = None if origin is None else Reloader(settings, origin, networks=networks, source=source, logs=logs)
     keeper = Keeper(source=source, networks=networks, clock=clock, reloader=reloader)
     box = RequestBox(database_of(settings))
-    server = Server(keeper, metrics, host=settings.metrics_host, port=settings.metrics_port)
+    server = Server(overview.routes(keeper, metrics), host=settings.metrics_host, port=settings.metrics_port)
     try:
         await journal.open()
         pruning = prune_hourly(journal, retention_s=settings.journal_retention_days * DAY_S, clock=clock)

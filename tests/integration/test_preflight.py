@@ -15,6 +15,7 @@ from keeper.evm.wire import ErrorAnswer
 from keeper.lab.anvil import Anvil
 from keeper.lab.hermes import HermesSimulator
 from keeper.lab.hermes.updates import Emitter
+from keeper.server import overview
 from keeper.server.app import Server
 from keeper.server.event_metrics import EventMetrics
 from keeper.signing.raw_key import RawKeySigner
@@ -266,7 +267,7 @@ async def test_a_contract_that_trusts_another_emitter_refuses_the_push(world: Wo
 
 
 async def test_a_running_keeper_on_the_port_is_a_warning(world: World) -> None:
-    async with Server(Watched(), EventMetrics(), host="127.0.0.1", port=0) as server:
+    async with Server(overview.routes(Watched(), EventMetrics()), host="127.0.0.1", port=0) as server:
         found = await world.checked(METRICS_PORT=str(server.port))
         assert found.failed() == []
         assert "a keeper is running" in found.detail("metrics port")

@@ -12,6 +12,7 @@ import pytest
 
 from keeper.domain.errors import UsageError
 from keeper.domain.status import KeeperStatus, SourceState
+from keeper.server import overview
 from keeper.server.app import Server
 from keeper.server.event_metrics import EventMetrics
 from tests.support.status import KEEPER, Watched, with_feeds, with_network, with_source
@@ -33,7 +34,7 @@ def watched() -> Watched:
 
 @pytest.fixture
 async def server(watched: Watched) -> AsyncIterator[Server]:
-    async with Server(watched, EventMetrics(), host=HOST, port=0) as running:
+    async with Server(overview.routes(watched, EventMetrics()), host=HOST, port=0) as running:
         yield running
 
 
@@ -113,7 +114,7 @@ async def test_can_only_be_read(client: aiohttp.ClientSession, method: str) -> N
 
 async def test_keeps_a_bug_to_the_log(caplog: pytest.LogCaptureFixture) -> None:
     async with (
-        Server(Broken(), EventMetrics(), host=HOST, port=0) as server,
+        Server(overview.routes(Broken(), EventMetrics()), host=HOST, port=0) as server,
         aiohttp.ClientSession(f"http://{HOST}:{server.port}") as client,
     ):
         assert await answer(client, "/health") == (500, {"error": "internal error, see the log"})
@@ -123,7 +124,7 @@ async def test_keeps_a_bug_to_the_log(caplog: pytest.LogCaptureFixture) -> None:
 
 async def test_says_what_to_do_when_the_port_is_in_use(watched: Watched, server: Server) -> None:
     with pytest.raises(UsageError) as caught:
-        await Server(watched, EventMetrics(), host=HOST, port=server.port).start()
+        await Server(overview.routes(watched, EventMetrics()), host=HOST, port=server.port).start()
     assert str(caught.value) == (
         f"port {server.port} is in use: stop what listens on it, or set METRICS_PORT to a free port"
     )
@@ -132,11 +133,11 @@ async def test_says_what_to_do_when_the_port_is_in_use(watched: Watched, server:
 async def test_says_what_to_do_when_it_cannot_listen(watched: Watched) -> None:
     elsewhere = "192.0.2.1"
     with pytest.raises(UsageError, match=rf"cannot listen on {elsewhere} port 9090 \(.+\): set METRICS_PORT"):
-        await Server(watched, EventMetrics(), host=elsewhere, port=9090).start()
+        await Server(overview.routes(watched, EventMetrics()), host=elsewhere, port=9090).start()
 
 
 async def test_frees_the_port_within_a_moment_although_a_client_stays(watched: Watched) -> None:
-    async with Server(watched, EventMetrics(), host=HOST, port=0) as server:
+    async with Server(overview.routes(watched, EventMetrics()), host=HOST, port=0) as server:
         port = server.port
         reader, writer = await asyncio.open_connection(HOST, port)
         writer.write(b"GET /health/live HTTP/1.1\r\nHost: keeper\r\n\r\n")
@@ -149,7 +150,7 @@ async def test_frees_the_port_within_a_moment_although_a_client_stays(watched: W
 
 
 async def test_can_be_stopped_without_having_started(watched: Watched) -> None:
-    server = Server(watched, EventMetrics(), host=HOST, port=9090)
+    server = Server(overview.routes(watched, EventMetrics()), host=HOST, port=9090)
     await server.stop()
     assert server.port == 9090
 

@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from keeper.cli import main
+from keeper.server import overview
 from keeper.server.app import Server
 from keeper.server.event_metrics import EventMetrics
 from tests.support.status import KEEPER, Watched, with_network
@@ -28,7 +29,7 @@ def watched() -> Watched:
 
 @pytest.fixture
 async def url(watched: Watched) -> AsyncIterator[str]:
-    async with Server(watched, EventMetrics(), host=HOST, port=0) as server:
+    async with Server(overview.routes(watched, EventMetrics()), host=HOST, port=0) as server:
         yield f"http://{HOST}:{server.port}"
 
 
@@ -152,7 +153,7 @@ async def test_follows_the_keeper_on_a_terminal(url: str, watched: Watched) -> N
 
 
 async def test_ends_with_one_clear_line_when_the_keeper_goes_away(watched: Watched) -> None:
-    async with Server(watched, EventMetrics(), host=HOST, port=0) as server:
+    async with Server(overview.routes(watched, EventMetrics()), host=HOST, port=0) as server:
         address = f"http://{HOST}:{server.port}"
         async with on_a_terminal("status", "--url", address) as (terminal, process):
             await wait_until(lambda: terminal.shows("balance 1.5"), timeout_s=20)
