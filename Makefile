@@ -5,7 +5,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --no-header --no-annotate
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help all fmt lint types layers test bench soak manifests apiserver drills contracts contracts-check lock
+.PHONY: help all fmt lint types layers test bench soak image manifests apiserver drills contracts contracts-check lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,10 @@ bench: $(BIN)/uv ## latency, requests, gas: the tables
 
 soak: $(BIN)/uv ## a keeper under random faults, for SECONDS (60) from SEED (1), and a verdict
 	$(BIN)/python -m bench.soak --seconds $(or $(SECONDS),60) --seed $(or $(SEED),1)
+
+image: .venv/ops-installed ## the container image, built and run, and the compose file (root on Debian)
+	$(BIN)/python -m tests.support.container_tools
+	$(BIN)/python -m pytest tests/image
 
 manifests: .venv/ops-installed ## k8s/ rendered, and checked in every way that needs no cluster
 	$(BIN)/yamllint --strict k8s

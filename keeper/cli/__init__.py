@@ -1,8 +1,11 @@
 """The `keeper` command line: one module per command."""
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from keeper.cli import check, demo, devnet, journal, networks, run, status, version
 from keeper.domain.errors import KeeperError, UsageError
@@ -12,6 +15,8 @@ COMMANDS = (run, check, networks, demo, status, journal, devnet, version)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 fine, 1 the command failed, 2 bad input."""
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, _end)
     parser = argparse.ArgumentParser(prog="keeper", description="Keeps Pyth price feeds fresh on EVM chains.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in COMMANDS:
@@ -27,3 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _end(*_: object) -> NoReturn:
+    """End as SIGTERM does by itself, unless a process is the first of a container: then it is ignored."""
+    sys.exit(128 + signal.SIGTERM)
