@@ -35,6 +35,7 @@ _WHOLE_READS_PER_HOUR = 0.5
 _ONLY_IN_WHOLE_READS = (
     "eth_getBlockByNumber",
     "eth_getTransactionCount",
+    "eth_getStorageAt",
     "eth_gasPrice",
     "eth_maxPriorityFeePerGas",
     "eth_feeHistory",

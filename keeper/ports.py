@@ -89,6 +89,8 @@ class ChainState(Glance):
     market: FeeMarket
     nonce: int
     """Transactions of the account mined so far: the next nonce if none is pending."""
+    implementation: str = ""
+    """Address of the code behind the contract, where that is a proxy by ERC-1967."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,9 @@ VERSION = _selector("version()")
 VALID_PERIOD = _selector("getValidTimePeriod()")
 """Calldata that asks for how many seconds readers take a price for good."""
 
+IMPLEMENTATION_SLOT = f"0x{int.from_bytes(keccak(b'eip1967.proxy.implementation')) - 1:064x}"
+"""Where a proxy keeps the address of its code (ERC-1967)."""
+
 _SOURCE_AT_FAULT = (
     "the contract does not trust who signs the source's prices: HERMES_URL and CONTRACT_ADDRESS are of different"
     " networks or generations"

@@ -26,6 +26,7 @@ MOST_PARTS = 512
 _FEWEST_PARTS = 32
 _BESIDE_PRICES = 6
 """Reads that come before those of prices."""
+_ADDRESS_BYTES = 20
 _HEADER = Call("eth_getBlockByNumber", ("latest", False))
 _SAME_CHAIN = 8
 """Blocks: answers of one batch are no further apart. Where contracts see quite other numbers, another chain's count."""
@@ -60,7 +61,8 @@ class Reader:
         self._is_there = None  # it may have come, or gone
         self._most_parts = min(2 * self._most_parts, MOST_PARTS)
         nonce_call = Call("eth_getTransactionCount", (self._account, "latest"))
-        glance, (head, nonce, *fees) = await self._look(feeds, [_HEADER, nonce_call, *self._fee_calls])
+        code_call = Call("eth_getStorageAt", (self._contract, pyth.IMPLEMENTATION_SLOT, "latest"))
+        glance, (head, nonce, code, *fees) = await self._look(feeds, [_HEADER, nonce_call, code_call, *self._fee_calls])
         header = shapes.read(result_of(head), shapes.Header)
         self._history_suffices = history_market(fees[-1]) is not None
         return ChainState(
@@ -71,6 +73,7 @@ class Reader:
             valid_period_s=glance.valid_period_s,
             version=glance.version,
             signers=glance.signers,
+            implementation=_implementation(code),
             block_gas_limit=Gas(quantity(header.gas_limit)),
             market=fee_market(header.base_fee_per_gas, fees),
             nonce=quantity(result_of(nonce)),
@@ -174,6 +177,12 @@ class Reader:
 
     def _view(self, calldata: bytes, contract: str) -> Call:
         return Call("eth_call", ({"from": self._account, "to": contract, "data": to_hex(calldata)}, "latest"))
+
+
+def _implementation(response: Response) -> str:
+    """The address that an ERC-1967 slot holds; empty for a contract that is no proxy, and where the node refuses."""
+    held = b"" if response.error is not None else octets(result_of(response))[-_ADDRESS_BYTES:]
+    return to_hex(held) if any(held) else ""
 
 
 def _update_fee(per_message: Told, per_transaction: Told) -> UpdateFee | None:

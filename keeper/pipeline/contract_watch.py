@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from keeper.domain.events import ContractChanged
-from keeper.ports import Emit, Glance
+from keeper.ports import ChainState, Emit, Glance
 
 
 class ContractWatch:
@@ -14,6 +14,7 @@ class ContractWatch:
         self._tell = tell
         self._last: Glance | None = None
         self._signer_set: int | None = None
+        self._implementation = ""
         self.changed = ""
         """What has, as long as no push was tried for free since and taken; empty otherwise."""
 
@@ -30,6 +31,10 @@ class ContractWatch:
             if self._signer_set not in {None, signer_set}:
                 self.told(f"signer set {self._signer_set} -> {signer_set}", glance.block)
             self._signer_set = signer_set
+        if isinstance(glance, ChainState) and glance.implementation:
+            if self._implementation not in {"", glance.implementation}:
+                self.told(f"implementation {self._implementation} -> {glance.implementation}", glance.block)
+            self._implementation = glance.implementation
         self._last = glance
 
     def tried(self, refusal: str) -> str:

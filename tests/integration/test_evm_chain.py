@@ -208,3 +208,10 @@ async def test_finds_the_contracts_code(pusher: Pusher) -> None:
     assert len(await pusher.chain.code_at(pusher.contract)) > 1000
     assert await pusher.chain.code_at(pusher.signer.address) == b""
     assert await pusher.chain.chain_id() == pusher.chain_id
+
+
+async def test_a_whole_read_tells_the_code_behind_a_proxy(pusher: Pusher, node: Node) -> None:
+    assert (await pusher.chain.read([])).implementation == ""
+    slot = "0x360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc"
+    await node.request("anvil_setStorageAt", pusher.contract, slot, "0x" + "00" * 12 + "ab" * 20)
+    assert (await pusher.chain.read([])).implementation == "0x" + "ab" * 20

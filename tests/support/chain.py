@@ -81,6 +81,8 @@ class FakeChain:
         default_factory=lambda: ContractSigners(0, {0: NumberedSet(ADDRESSES[:1])})
     )
     """Who signs; None for a contract that does not tell."""
+    implementation: str = "0x" + "a1" * 20
+    """Of the code behind the contract."""
     prices: dict[FeedId, Price] = field(default_factory=dict)
     sent: list[bytes] = field(default_factory=list)
     """Every transaction handed over, taken or not."""
@@ -113,6 +115,7 @@ class FakeChain:
             update_fee=UpdateFee(Wei(self.fee_per_message)),
             balance=Wei(self.balance),
             nonce=self.nonce,
+            implementation=self.implementation,
             prices={feed_id: self.prices.get(feed_id) for feed_id in feeds},
         )
 

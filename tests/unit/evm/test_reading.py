@@ -95,6 +95,7 @@ def node_with(calls: Callable[..., object], **answers: Any) -> ScriptedNode:
             "eth_maxPriorityFeePerGas": "0x3",
             "eth_getBalance": "0xde0b6b3a7640000",
             "eth_getTransactionCount": "0x2a",
+            "eth_getStorageAt": "0x" + "00" * 32,
             "eth_call": calls,
         }
         | answers
@@ -123,6 +124,12 @@ async def test_a_read_sees_what_batches_see() -> None:
     assert (state.block, state.block_gas_limit, state.nonce, state.balance) == (16, 30_000_000, 42, 10**18)
     assert state.prices == {FEEDS[0]: PRICE, FEEDS[1]: None}
     assert state.update_fee == UpdateFee(Wei(3))
+
+
+@pytest.mark.parametrize("held", [ErrorAnswer(-32601, "method not found"), "0x", "0x" + "00" * 32])
+async def test_no_proxy_and_a_node_that_tells_no_storage_are_the_same(held: object) -> None:
+    chain = await chain_on(node_with(Multicall(), eth_getStorageAt=held))
+    assert (await chain.read([])).implementation == ""
 
 
 async def test_a_glance_is_one_request() -> None:

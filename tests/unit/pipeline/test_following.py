@@ -265,6 +265,17 @@ async def test_a_poll_finds_a_new_fee_that_nobody_told_of(start: Start) -> None:
         assert bench.chain.requests["terms"] == terms + 1
 
 
+async def test_other_code_behind_the_contract_is_found_within_two_hours_though_nobody_told_of_it(start: Start) -> None:
+    async with start(poll_interval_s=300.0) as bench:
+        await quiet(bench)
+        terms = bench.chain.requests["terms"]
+        bench.chain.implementation = "0x" + "b2" * 20
+        await asyncio.sleep(7500)
+        (told,) = bench.told(ContractChanged)
+        assert told.what == f"implementation 0x{'a1' * 20} -> 0x{'b2' * 20}"
+        assert bench.chain.requests["terms"] == terms + 1
+
+
 async def test_a_contract_that_cannot_be_read_any_more_is_not_asked_again_and_again(start: Start) -> None:
     chain = LiveChain()
     mining = await run_blocks(chain)
