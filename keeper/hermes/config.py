@@ -50,6 +50,8 @@ class Timing:
     """Between requests that are refused for what they are (wrong key, unknown feeds, wrong URL), and renewals."""
     rotation_s: float = 23 * 3600.0
     """Age at which a connection is replaced; the server ends it at 24 h."""
+    key_look_s: float = 1.0
+    """How often the API key is looked at while requests are refused: another one is used at once."""
     refused_feeds_retry_s: float = 600.0
     """How often feeds that were refused by name are asked for again."""
     stand_down_s: float = 5.0
@@ -74,12 +76,18 @@ class HermesConfig:
     timing: Timing = field(default_factory=Timing)
     decode: Decode = field(default=decode, repr=False)
 
+    def key(self) -> str | None:
+        """The API key as of now, empty for none; None while it cannot be read."""
+        try:
+            return self.api_key().strip()
+        except (OSError, KeeperError):
+            return None
+
     def headers(self) -> dict[str, str]:
         """Headers of a request; raises SourceFailure when the key cannot be read."""
-        try:
-            key = self.api_key().strip()
-        except (OSError, KeeperError) as exc:
+        key = self.key()
+        if key is None:
             problem = "the Hermes API key cannot be read; check HERMES_API_KEY_FILE"
-            raise SourceFailure(problem, state=SourceState.UNAUTHORIZED, refused=True) from exc
+            raise SourceFailure(problem, state=SourceState.UNAUTHORIZED, refused=True)
         headers = {"Accept-Encoding": "identity"}
         return headers | {"Authorization": f"Bearer {key}"} if key else headers

@@ -50,6 +50,11 @@ class Fallback:
             self._due_at = soon
             self._changed.set()
 
+    def allowed(self) -> None:
+        """What polls were refused for is over."""
+        self._refused_until = _LONG_AGO
+        self._changed.set()
+
     async def run(self) -> Never:
         """Poll whenever it is due and the server's limits allow."""
         clock, health, budget = self._subscription.clock, self._subscription.health, self._subscription.budget

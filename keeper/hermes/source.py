@@ -146,6 +146,7 @@ class HermesSource:
             clock=self._clock,
             timing=self._config.timing,
             decode=self._config.decode,
+            key=self._config.key,
             elsewhere=self._elsewhere,
         )
         group.fallback = Fallback(subscription)

@@ -11,6 +11,9 @@ from keeper.hermes.pacing import Reconnection
 from keeper.hermes.subscription import Subscription
 from keeper.hermes.wire import parse_updates
 
+_TIMER_GRAIN_S = 0.001
+"""No timer is finer: a wait that would be shorter is over."""
+
 
 class Stream:
     """The stream of one subscription, over any number of connections."""
@@ -26,8 +29,9 @@ class Stream:
         clock, budget = self._subscription.clock, self._subscription.budget
         while True:
             await asyncio.sleep(max(budget.barred_until - clock.monotonic(), 0.0))
+            key = self._subscription.key()
             failure = await self._hold()
-            await asyncio.sleep(self._lost(failure))
+            await self._rest(self._lost(failure), key=key, refused=failure.refused)
 
     def on_data(self, data: str) -> bool:
         """Take an event of any of the connections; tells whether it holds prices."""
@@ -58,17 +62,39 @@ class Stream:
         self._fallback.step_in()
         return self._reconnection.delay_s(refused=self._subscription.heed(failure), lasted_s=lasted_s)
 
+    async def _rest(self, delay_s: float, *, key: str | None, refused: bool) -> None:
+        """Until the next attempt is due, or there is another key than the one that was refused."""
+        clock, look_s = self._subscription.clock, self._subscription.timing.key_look_s
+        until = clock.monotonic() + delay_s
+        while (left_s := until - clock.monotonic()) > _TIMER_GRAIN_S:
+            await asyncio.sleep(min(left_s, look_s) if refused else left_s)
+            if refused and self._subscription.has_another_key_than(key):
+                self._fallback.allowed()
+                return
+
     async def _hold(self) -> SourceFailure:
         """Stream over one connection after the other; returns why the last one was lost."""
         connection = self._open()
         try:
-            while True:
-                await asyncio.wait([connection.task], timeout=self._renewal_s(connection))
-                if connection.task.done():
-                    return connection.failure()
+            while await self._lasts(connection):
                 connection = await self._renew(connection)
+            return connection.failure()
         finally:
             await connection.close()
+
+    async def _lasts(self, connection: "_Connection") -> bool:
+        """Until it should be replaced, which another key may bring about too; False where it is lost before."""
+        clock, key = self._subscription.clock, self._subscription.key()
+        renew_at = clock.monotonic() + self._renewal_s(connection)
+        while (left_s := renew_at - clock.monotonic()) > _TIMER_GRAIN_S:
+            refused = bool(self._subscription.roster.refused)
+            wait_s = min(left_s, self._subscription.timing.key_look_s) if refused else left_s
+            await asyncio.wait([connection.task], timeout=wait_s)
+            if connection.task.done():
+                return False
+            if refused and self._subscription.has_another_key_than(key):
+                break
+        return True
 
     def _renewal_s(self, connection: "_Connection") -> float:
         """Seconds until the connection should be replaced: for its age, or to ask again for feeds once refused."""

@@ -26,8 +26,14 @@ class Subscription:
     clock: Clock
     timing: Timing
     decode: Decode
+    key: Callable[[], str | None]
+    """The API key as of now."""
     elsewhere: Callable[[], frozenset[FeedId]]
     """Feeds that streams of other endpoints bring just now."""
+
+    def has_another_key_than(self, key: str | None) -> bool:
+        """Whether the API key can be read, and is another one."""
+        return self.key() not in {None, key}
 
     def heed(self, failure: SourceFailure) -> bool:
         """Draw the consequences of a failure; tells whether asking again soon would be asking for the same refusal."""

@@ -158,6 +158,24 @@ async def test_a_key_file_may_change_while_the_source_runs(tmp_path: Path) -> No
         await bench.becomes(SourceState.STREAMING)
 
 
+async def test_a_new_key_file_ends_an_outage_within_two_seconds_however_long_requests_were_refused(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "key"
+    file.write_text("old\n")
+    config = SimulatorConfig(interval_ms=50, feeds=1, api_key="new")
+    async with (
+        running(config) as simulator,
+        sourcing_from(simulator.url, simulator.feed_ids, api_key=file.read_text) as bench,
+    ):
+        await bench.becomes(SourceState.UNAUTHORIZED)
+        await asyncio.sleep(0.5)
+        fresh = tmp_path / "fresh"
+        fresh.write_text("new\n")
+        fresh.replace(file)
+        await wait_until(lambda: bench.status.state is SourceState.STREAMING, timeout_s=2)
+
+
 async def test_an_unknown_feed_does_not_cost_the_others() -> None:
     async with running(FAST) as simulator, sourcing_from(simulator.url, [UNKNOWN, *simulator.feed_ids]) as bench:
         await bench.becomes(SourceState.STREAMING)

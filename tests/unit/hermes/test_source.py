@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
@@ -22,6 +23,18 @@ THROTTLED = refusal(429, "", retry_after="45", asked=())
 DROPPED = SourceFailure("the server closed the connection")
 
 pytestmark = pytest.mark.looptime
+
+
+@dataclass
+class Keys:
+    """A key file."""
+
+    key: str | None
+
+    def __call__(self) -> str:
+        if self.key is None:
+            raise OSError
+        return self.key
 
 
 def state(bench: SourceBench) -> SourceState:
@@ -265,6 +278,38 @@ async def test_recovers_by_itself_once_the_key_is_accepted() -> None:
         bench.hermes.stream_failure = bench.hermes.poll_failure = None
         await asyncio.sleep(40)
         assert state(bench) is SourceState.STREAMING
+
+
+@pytest.mark.parametrize("unreadable", [False, True])
+async def test_another_key_is_used_within_a_second_of_being_there(*, unreadable: bool) -> None:
+    keys = Keys(None if unreadable else "old")
+    async with sourcing(FakeHermes(stream_failure=UNAUTHORIZED, poll_failure=UNAUTHORIZED), api_key=keys) as bench:
+        await asyncio.sleep(100)
+        asked = len(bench.hermes.opened)
+        keys.key = "new"
+        bench.hermes.stream_failure = bench.hermes.poll_failure = None
+        await asyncio.sleep(1.5)
+        assert (state(bench), len(bench.hermes.opened)) == (SourceState.STREAMING, asked + 1)
+
+
+async def test_another_key_that_is_refused_too_is_not_hammered_either() -> None:
+    keys = Keys("old")
+    async with sourcing(FakeHermes(stream_failure=UNAUTHORIZED, poll_failure=UNAUTHORIZED), api_key=keys) as bench:
+        await asyncio.sleep(100)
+        asked = len(bench.hermes.opened)
+        keys.key = "new"
+        await asyncio.sleep(25)
+        assert len(bench.hermes.opened) <= asked + 2
+
+
+async def test_feeds_that_a_key_did_not_cover_are_asked_for_with_the_next_one() -> None:
+    keys = Keys("old")
+    async with sourcing(FakeHermes(unknown=frozenset({F2})), api_key=keys) as bench:
+        await asyncio.sleep(50)
+        assert bench.hermes.connections[0].feeds == (F1,)
+        keys.key, bench.hermes.unknown = "new", frozenset()
+        await asyncio.sleep(2)
+        assert [connection.feeds for connection in bench.hermes.connections] == [(F1, F2)]
 
 
 async def test_asks_nothing_at_all_until_a_throttling_server_allows_it() -> None:
