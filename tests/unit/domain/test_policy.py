@@ -75,6 +75,7 @@ def published(at: int, price: Price = SOURCE) -> Price:
         (GUARDED, published(NOW - 30), None, DUE, Reason.NEVER_PUSHED),
         (GUARDED, moved(PERCENT)._replace(conf=10_100), ON_CHAIN, HOLD, Reason.CONFIDENCE_TOO_WIDE),
         (GUARDED, moved(PERCENT)._replace(conf=10_099), ON_CHAIN, DUE, Reason.DEVIATION),
+        (HEARTBEAT, moved(PERCENT)._replace(conf=2**64 - 1), ON_CHAIN, DUE, Reason.DEVIATION),
         (HEARTBEAT, published(NOW - 100_000), None, DUE, Reason.NEVER_PUSHED),
         (HEARTBEAT, SOURCE._replace(conf=2**64 - 1), ON_CHAIN, HOLD, Reason.WITHIN_THRESHOLDS),
         (FeedPolicy(rules=()), moved(MILLION), ON_CHAIN, HOLD, Reason.WITHIN_THRESHOLDS),
