@@ -8,6 +8,7 @@ from typing import Never, Protocol, TypeAlias
 from keeper.domain.accumulator import Update
 from keeper.domain.events import Event
 from keeper.domain.fees import FeeMarket, UpdateFee
+from keeper.domain.orders import Addressee, Pause, PushRequest, Standing
 from keeper.domain.price import Price
 from keeper.domain.signers import ContractSigners
 from keeper.domain.status import EndpointStatus, KeeperStatus, SourceStatus
@@ -319,11 +320,27 @@ class Journal(Protocol):
         ...
 
 
-class Requests(Protocol):
-    """What an operator asks for, beside the flow."""
+class Orders(Protocol):
+    """What operators ask of keepers, wherever these run. Methods raise Transient where it cannot be written or read."""
 
-    async def take(self, account: Account, now: float) -> Collection[FeedId]:
-        """Feeds that are to be pushed now, each request once; `now` in Unix seconds. Raises JournalError."""
+    async def ask(self, addressee: Addressee, request: PushRequest, now: float) -> None:
+        """Leave a request for whoever keeps the feeds; it is not heeded any more after half a minute."""
+        ...
+
+    async def pause(self, addressee: Addressee, pause: Pause) -> None:
+        """Stop it until `resume`, beyond its restart; a pause that stands already stays as it is."""
+        ...
+
+    async def resume(self, addressee: Addressee, *, by: str, now: float) -> None:
+        """End the pause, if one stands."""
+        ...
+
+    async def look(self, addressees: Collection[Addressee]) -> Mapping[Addressee, Standing]:
+        """What each is to heed, in one look."""
+        ...
+
+    async def take(self, addressee: Addressee, now: float) -> PushRequest | None:
+        """All requests that wait, as one, each given out once; None where there is none, or none is fresh."""
         ...
 
 
@@ -360,6 +377,7 @@ class Outside:
     emit: Emit
     heard_at: Callable[[], float | None]
     """Unix seconds at which a source brought prices last, new or not; None before the first."""
+    orders: Orders
 
 
 class Observed(Protocol):

@@ -6,9 +6,9 @@ from typing import Any, assert_never
 
 from keeper.app.journal_lines import journal_level, journal_line
 from keeper.app.lines import FeedNames, Line, coins, listed
+from keeper.app.order_lines import order_level, order_line
 from keeper.app.source_lines import source_level, source_line
 from keeper.app.spending_lines import spending_level, spending_line
-from keeper.domain.budget import FREELY
 from keeper.domain.events import (
     BalanceLow,
     BudgetNearlySpent,
@@ -19,6 +19,7 @@ from keeper.domain.events import (
     FailingRepeatedly,
     FeeCapReached,
     FollowModeChanged,
+    ForceRefused,
     ForceRequested,
     JournalFailed,
     JournalRecovered,
@@ -26,6 +27,8 @@ from keeper.domain.events import (
     PushFinal,
     PushFinished,
     PushHeld,
+    PushingPaused,
+    PushingResumed,
     PushOrphaned,
     PushPlanned,
     PushRetried,
@@ -43,7 +46,6 @@ from keeper.domain.policy import Reason
 from keeper.domain.transaction import Outcome
 from keeper.domain.units import FeedId
 from keeper.server.decimals import decimal_text, native_text
-from keeper.server.spending import SPENDING
 
 _GWEI_EXPONENT = -9
 _LEVEL_BY_OUTCOME = {
@@ -65,8 +67,8 @@ def level_of(event: Event) -> int:
     match event:
         case ChainRead() | PushSent() | PushFinal():
             level = logging.DEBUG
-        case ForceRequested() | NothingToPush():
-            level = logging.DEBUG if event.origin == "timer" else logging.INFO
+        case ForceRequested() | ForceRefused() | NothingToPush() | PushingPaused() | PushingResumed():
+            level = order_level(event)
         case PushPlanned():
             level = logging.INFO if event.dry_run else logging.DEBUG
         case (
@@ -113,27 +115,22 @@ def line_of(event: Event, names: FeedNames, reasons: Mapping[FeedId, Reason]) ->
             | SourceDistrusted()
             | SourceTrusted()
         ):
-            return source_line(event)
-        case (
-            ChainRead()
-            | ChainReadFailed()
-            | FollowModeChanged()
-            | ContractChanged()
-            | ForceRequested()
-            | NothingToPush()
-            | FailingRepeatedly()
-        ):
-            return _network_line(event)
+            line = source_line(event)
+        case ChainRead() | ChainReadFailed() | FollowModeChanged() | ContractChanged() | FailingRepeatedly():
+            line = _network_line(event)
+        case ForceRequested() | ForceRefused() | NothingToPush() | PushingPaused() | PushingResumed():
+            line = order_line(event)
         case PushPlanned() | PushSent() | PushRetried() | PushOrphaned() | PushFinal() | FeeCapReached():
-            return _step_line(event, names)
+            line = _step_line(event, names)
         case PushFinished():
-            return _finished_line(event, names, reasons)
+            line = _finished_line(event, names, reasons)
         case SpendModeChanged() | BudgetNearlySpent() | BalanceLow() | PushHeld():
-            return spending_line(event, names)
+            line = spending_line(event, names)
         case JournalFailed() | JournalRecovered():
-            return journal_line(event)
+            line = journal_line(event)
         case _:
             assert_never(event)
+    return line
 
 
 def _chain_line(event: FollowModeChanged | ContractChanged) -> Line:
@@ -149,13 +146,7 @@ def _chain_line(event: FollowModeChanged | ContractChanged) -> Line:
 
 
 def _network_line(
-    event: ChainRead
-    | ChainReadFailed
-    | FollowModeChanged
-    | ContractChanged
-    | ForceRequested
-    | NothingToPush
-    | FailingRepeatedly,
+    event: ChainRead | ChainReadFailed | FollowModeChanged | ContractChanged | FailingRepeatedly,
 ) -> Line:
     network = {"network": event.network}
     match event:
@@ -169,13 +160,6 @@ def _network_line(
             return Line("chain_read_failed", text, network | {"error": error})
         case FollowModeChanged() | ContractChanged():
             return _chain_line(event)
-        case ForceRequested(origin=origin, feeds=feeds):
-            text = f"{event.network}: update of {feeds} feeds asked for by {origin}"
-            return Line("force_requested", text, network | {"origin": origin, "feeds": feeds})
-        case NothingToPush(origin=origin, allowance=allowance):
-            why = "nothing is newer than on chain" if allowance == FREELY else f"it {SPENDING[allowance]}"
-            text = f"{event.network}: {why}, so nothing is pushed, asked for by {origin}"
-            return Line("nothing_to_push", text, network | {"origin": origin, "why": why})
         case FailingRepeatedly(failures=failures, cause=cause):
             text = f"{event.network} has failed {failures} times in a row, the last time because: {cause}"
             return Line("failing_repeatedly", text, network | {"failures": failures, "cause": cause})

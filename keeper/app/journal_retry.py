@@ -19,7 +19,7 @@ async def retry(address: SqliteFile | PostgresServer, story: PushStory, *, patie
     if not story.feeds:
         raise Rejected(f"push {story.push} carried no prices: there is nothing to retry")
     database = SqliteDatabase(address) if isinstance(address, SqliteFile) else PostgresDatabase(address)
-    asked = await database.run(partial(ask, story=story, now=time.time()), writes=True)
+    asked = await database.run(partial(ask, story=story, by="keeper journal retry", now=time.time()), writes=True)
     told: PushStory | None = None
     try:
         async with asyncio.timeout(patience_s):

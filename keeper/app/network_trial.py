@@ -21,6 +21,7 @@ from keeper.app.runtime import Keeper
 from keeper.app.settings import Settings
 from keeper.app.wiring import assembled, database_of, evm_chain, rpc_pool
 from keeper.domain.errors import Rejected
+from keeper.domain.orders import PushRequest
 from keeper.domain.policy import Early, FeedPolicy
 from keeper.domain.price import Price
 from keeper.domain.transaction import ENDED, Outcome
@@ -71,7 +72,8 @@ async def try_network(settings: Settings, network: NetworkSettings, feed: Feed, 
 
 async def _asked(database: Database, account: Account, feed: Feed) -> bool:
     """Whether a running keeper has taken the request."""
-    asked = await database.run(partial(ask_for, account=account, feeds=(feed.feed_id,), now=time.time()), writes=True)
+    request = PushRequest(frozenset({feed.feed_id}), "keeper networks test")
+    asked = await database.run(partial(ask_for, account=account, request=request, now=time.time()), writes=True)
     if asked is None:
         return False
 

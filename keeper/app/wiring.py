@@ -29,13 +29,13 @@ from keeper.hermes.several import HermesSources
 from keeper.journal.address import PostgresServer, SqliteFile
 from keeper.journal.database import Database, PostgresDatabase, SqliteDatabase
 from keeper.journal.journal import StoredJournal
+from keeper.journal.orders import JournalOrders
 from keeper.journal.postgres import PostgresJournal
-from keeper.journal.requests import RequestBox
 from keeper.journal.sqlite import SqliteJournal
 from keeper.pipeline.config import NetworkConfig, SubmitConfig
 from keeper.pipeline.journaling import DurableJournal, prune_hourly
 from keeper.pipeline.network import Network
-from keeper.pipeline.requests import heed_requests
+from keeper.pipeline.orders import Heeding
 from keeper.ports import Clock, Outside
 from keeper.server import overview
 from keeper.server.app import Server
@@ -78,6 +78,7 @@ async def assembled(settings: Settings, *, dry_run: bool = False, origin: Origin
     journal = DurableJournal(journal_of(settings), on_failure=settings.journal_on_failure, clock=clock, emit=emit)
     source = HermesSources(hermes_configs(settings), mode=settings.hermes_mode, clock=clock, emit=emit)
     pools = [rpc_pool(network, clock) for network in settings.networks]
+    orders = JournalOrders(database_of(settings))
     accounts = Accounts()
     networks = [
         Network(
@@ -89,24 +90,24 @@ async def assembled(settings: Settings, *, dry_run: bool = False, origin: Origin
                 clock=clock,
                 emit=emit,
                 heard_at=lambda: newest_event(source.status()),
+                orders=orders,
             ),
         )
         for network, pool in zip(settings.networks, pools, strict=True)
     ]
     reloader = None if origin is None else Reloader(settings, origin, networks=networks, source=source, logs=logs)
     keeper = Keeper(source=source, networks=networks, clock=clock, reloader=reloader)
-    box = RequestBox(database_of(settings))
+    heeding = Heeding(orders, networks, clock)
     server = Server(overview.routes(keeper, metrics), host=settings.metrics_host, port=settings.metrics_port)
     try:
         await journal.open()
         pruning = prune_hourly(journal, retention_s=settings.journal_retention_days * DAY_S, clock=clock)
-        heeding = heed_requests(box, networks, clock)
-        async with server, running(pruning, name="journal pruning"), running(heeding, name="requests"):
+        async with server, running(pruning, name="journal pruning"), running(heeding.run(), name="orders"):
             yield Parts(keeper, server)
     finally:
         for pool in pools:
             await pool.close()
-        await box.close()
+        await orders.close()
         await journal.close()
 
 

@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from keeper.domain.budget import FREELY, Allowance
 from keeper.domain.fees import Cost
+from keeper.domain.orders import Pause
 from keeper.domain.policy import Reason
 from keeper.domain.transaction import Outcome
 from keeper.domain.units import FeedId, Gas, Wei
@@ -111,6 +112,35 @@ class ForceRequested:
     """`timer`, `signal` or `control`."""
     feeds: int
     """So many."""
+    by: str = ""
+    """Who asked, by `control`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForceRefused:
+    """The same was asked of a network that is paused: it is not done, nor made up for."""
+
+    network: str
+    origin: str
+    feeds: int
+    by: str
+    pause: Pause
+
+
+@dataclass(frozen=True, slots=True)
+class PushingPaused:
+    """By order of an operator nothing new is pushed; what is in flight is seen to its end."""
+
+    network: str
+    pause: Pause
+
+
+@dataclass(frozen=True, slots=True)
+class PushingResumed:
+    """The pause is over."""
+
+    network: str
+    pause: Pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +318,9 @@ Event: TypeAlias = (
     | ContractChanged
     | FollowModeChanged
     | ForceRequested
+    | ForceRefused
+    | PushingPaused
+    | PushingResumed
     | NothingToPush
     | PushPlanned
     | PushSent

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from keeper.domain.budget import FREELY, Allowance
 from keeper.domain.feed_state import FeedState
 from keeper.domain.freshness import ALL_UNKNOWN, InPolicy
+from keeper.domain.orders import Pause
 from keeper.domain.policy import Judgement
 from keeper.domain.price import Price
 from keeper.domain.sightings import Sightings
@@ -268,6 +269,8 @@ class NetworkStatus:
     """One row a source that has delivered."""
     signers: SignersStatus | None = None
     """None where the contract alone judges."""
+    pause: Pause | None = None
+    """By order of an operator."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from keeper.domain.fees import GasOffer
 from keeper.domain.transaction import ENDED, Attempt, Fate, Flight, Outcome, Receipt, SignedTransaction, State
 from keeper.domain.units import Gas, Wei
 from keeper.journal.encoding import effect_of, plan_of
-from keeper.journal.tables import accounts, attempts, pushes, wei_sum
+from keeper.journal.tables import accounts, attempts, orders, pushes, wei_sum
 from keeper.ports import Account, Recovered
 
 _MEET_ACCOUNT = text(
@@ -55,7 +55,11 @@ def spent(connection: Connection, account_id: int, since: float) -> Wei:
 
 
 def prune(connection: Connection, before: float, most: int) -> int:
-    """Delete pushes that ended before then, at most so many; the latest of each account stays, for its number."""
+    """Delete pushes that ended before then, at most so many; the latest of each account stays, for its number.
+
+    Orders from before then go as well.
+    """
+    connection.execute(delete(orders).where(orders.c.asked_at < before))
     latest = select(pushes.c.account_id, func.max(pushes.c.push)).group_by(pushes.c.account_id)
     key = tuple_(pushes.c.account_id, pushes.c.push)
     old = select(pushes.c.account_id, pushes.c.push).where(pushes.c.ended_at < before, key.not_in(latest)).limit(most)

@@ -206,11 +206,31 @@ feed_costs = Table(
 )
 Index("keeper_feed_costs_by_feed", feed_costs.c.feed)
 
-requests = Table(
-    "keeper_requests",
+orders = Table(
+    "keeper_orders",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("account_id", Integer, ForeignKey(accounts.c.id), nullable=False),
+    Column("network", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # `update`, `pause` or `resume`
+    Column("asked_by", Text, nullable=False),
     Column("asked_at", Double, nullable=False),
-    Column("feeds", JSON, nullable=False),  # ids, as hex
+    Column("feeds", JSON, nullable=False),  # ids, as hex; null in JSON for all, and for what is about no feeds
+    Column("taken_at", Double),  # by a keeper
+)
+Index(
+    "keeper_orders_waiting",
+    orders.c.network,
+    orders.c.address,
+    sqlite_where=orders.c.taken_at.is_(None),
+    postgresql_where=orders.c.taken_at.is_(None),
+)
+
+pauses = Table(
+    "keeper_pauses",
+    metadata,
+    Column("network", Text, primary_key=True),
+    Column("address", Text, primary_key=True),
+    Column("asked_by", Text, nullable=False),
+    Column("since", Double, nullable=False),
 )

@@ -24,6 +24,10 @@ class Forcing:
         self.origin = origin
         self._until = now + _PATIENCE_S
 
+    def forget(self) -> None:
+        """None of them any more."""
+        self.feeds = frozenset()
+
     def planned(self, plan: Plan) -> None:
         """What the plan carries is forced no more; nor is what is left where it carries all that is to be had."""
         self.feeds = frozenset() if plan.complete else self.feeds - plan.prices.keys()

@@ -17,11 +17,15 @@ from keeper.domain.errors import KeeperError
 from keeper.domain.events import (
     Event,
     FailingRepeatedly,
+    ForceRefused,
     ForceRequested,
     NothingToPush,
     PushFinished,
+    PushingPaused,
+    PushingResumed,
     PushPlanned,
 )
+from keeper.domain.orders import Addressee, Pause
 from keeper.domain.plan import Plan
 from keeper.domain.policy import FeedPolicy
 from keeper.domain.polling import PollPace
@@ -49,7 +53,7 @@ from keeper.pipeline.tracker import OnChainView
 from keeper.pipeline.trust import Trust
 from keeper.pipeline.upkeep import Upkeep
 from keeper.pipeline.vetting import Vetting
-from keeper.ports import Account, Outside, PriceEvent
+from keeper.ports import Outside, PriceEvent
 
 _LOOK_AGAIN_S = 1.0
 """Feeds fall due by time as well: judged at least this often, events or none."""
@@ -152,6 +156,7 @@ class Network:
         self._backoff = Backoff(first_s=config.submit.retry_delay_s)
         self._pushes = 0
         self._policies = config.policies
+        self._pause: Pause | None = None
         self._stopping = False
         self._ready = False
 
@@ -161,10 +166,14 @@ class Network:
         return self._config.submit.network
 
     @property
-    def account(self) -> Account | None:
-        """Whose pushes these are; None before the chain was asked for its id."""
-        chain_id = self._view.known_chain_id
-        return None if chain_id is None else Account(self.name, chain_id, self._outside.signer.address)
+    def addressee(self) -> Addressee:
+        """Whom orders are for."""
+        return Addressee(self.name, self._outside.signer.address)
+
+    @property
+    def takes_requests(self) -> bool:
+        """Whether a request that is given to it now would be heeded."""
+        return self._ready
 
     # What comes in
 
@@ -173,12 +182,25 @@ class Network:
         if self._buffer.take(event, self._clock.now()):
             self._news.set()
 
-    def force(self, origin: str, feeds: Collection[FeedId] | None = None) -> None:
+    def force(self, origin: str, feeds: Collection[FeedId] | None = None, *, by: str = "") -> None:
         """Update these feeds now, or all, whatever their thresholds say; `origin` is `timer`, `signal` or `control`."""
         wanted = self._policies.keys() & (self._policies if feeds is None else feeds)
-        self._tell(ForceRequested(self.name, origin, len(wanted)))
+        if self._pause is not None:
+            self._tell(ForceRefused(self.name, origin, len(wanted), by, self._pause))
+            return
+        self._tell(ForceRequested(self.name, origin, len(wanted), by))
         self._forcing.add(wanted, origin, self._clock.monotonic())
         self._news.set()
+
+    def heed(self, pause: Pause | None) -> None:
+        """Plan nothing new while it is paused; what is in flight is seen to its end, with replacements."""
+        before, self._pause = self._pause, pause
+        if pause is not None and pause != before:
+            self._forcing.forget()
+            self._tell(PushingPaused(self.name, pause))
+        elif pause is None and before is not None:
+            self._tell(PushingResumed(self.name, before))
+            self._news.set()
 
     def _stirred(self) -> None:
         """The chain told something."""
@@ -257,6 +279,8 @@ class Network:
 
     async def _recover(self) -> Sequence[Flight]:
         await self._view.read()
+        standing = await self._outside.orders.look([self.addressee])
+        self.heed(standing[self.addressee].pause)
         recovered = await self._submitter.recover()
         now = self._clock.now()
         self._governor.resume(await self._submitter.spent_since(now - now % DAY_S), now)
@@ -277,7 +301,7 @@ class Network:
             survey = self._survey()
             self._freshness.assess(survey)
             self._governor.hold(survey.withheld)
-            moment = self._moment(any_due=bool(survey.due))
+            moment = self._moment(any_due=bool(survey.due) and self._pause is None)
             if moment <= self._clock.monotonic() + _TIMER_GRAIN_S:
                 flight = await self._next_flight()
                 if flight is not None:
@@ -331,7 +355,7 @@ class Network:
     async def _next_flight(self) -> tuple[Flight, Plan] | None:
         """Plan what is due and reserve a nonce for it; None where nothing is to be sent."""
         plan, refusal = await self._vetting.sound(lambda: self._plan(self._forcing.feeds), wary=self._backoff.reverted)
-        if plan is None:
+        if plan is None or self._pause is not None:
             return None
         self._forcing.planned(plan)
         if plan.complete:
@@ -436,5 +460,5 @@ class Network:
 
     def status(self) -> NetworkStatus:
         """Everything about this network as of now."""
-        status = self._report.status(ready=self._ready)
+        status = replace(self._report.status(ready=self._ready), pause=self._pause)
         return replace(status, shadow=self._shadow.status()) if self._config.dry_run else status

@@ -1,15 +1,27 @@
 """Metrics that no snapshot holds: counted from events as they happen."""
 
 from collections import Counter as Tally
+from itertools import product
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, ProcessCollector
 
-from keeper.domain.events import ChainReadFailed, Event, PushFinished, PushPlanned, PushRetried, PushSent, SourceProblem
+from keeper.domain.events import (
+    ChainReadFailed,
+    Event,
+    ForceRefused,
+    ForceRequested,
+    PushFinished,
+    PushPlanned,
+    PushRetried,
+    PushSent,
+    SourceProblem,
+)
 from keeper.domain.status import FeedStatus, KeeperStatus, NetworkStatus
 from keeper.domain.units import WEI_PER_GWEI, FeedId
 from keeper.server.exposition import Family, Sample, labels
 
+_ORIGINS = ("timer", "signal", "control")
 _SEND_BUCKETS_S = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _RECEIPT_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 12, 16, 24, 36, 60, 120, 300)
 
@@ -52,6 +64,12 @@ class EventMetrics:
             ["network", "reason"],
             registry=registry,
         )
+        self._forced = Counter(
+            "keeper_forced_updates_total",
+            "Updates that were asked for whatever the thresholds say, by who asked; refused ones were not made.",
+            ["network", "origin", "refused"],
+            registry=registry,
+        )
         self._problems = Counter(
             "keeper_source_problems_total",
             "Bad data, error events and failed polls of a source.",
@@ -68,6 +86,9 @@ class EventMetrics:
             case PushPlanned():
                 for _, reason in event.feeds:
                     self._planned.labels(event.network, reason.value).inc()
+            case ForceRequested() | ForceRefused():
+                refused = "yes" if isinstance(event, ForceRefused) else "no"
+                self._forced.labels(event.network, event.origin, refused).inc()
             case PushSent():
                 self._send_latency.labels(event.network).observe(event.event_to_sent_s)
             case PushRetried():
@@ -93,6 +114,8 @@ class EventMetrics:
         for network in status.networks:
             for metric in (self._tx_latency, self._send_latency, self._retries, self._read_failures):
                 metric.labels(network.name)
+            for origin, refused in product(_ORIGINS, ("no", "yes")):
+                self._forced.labels(network.name, origin, refused)
         for source in status.sources:
             self._problems.labels(source.name)
 

@@ -21,6 +21,7 @@ from keeper.domain.status import (
     SourceStatus,
     TrustState,
 )
+from keeper.server.moments import utc_text
 from keeper.server.spending import SPENDING
 
 MAX_EVENT_AGE_S = 30
@@ -143,11 +144,27 @@ def network_health(network: NetworkStatus) -> Component:
     allowance = network.spending.allowance
     if allowance.mode is SpendMode.STOPPED:
         return Component(Level.UNHEALTHY, f"{SPENDING[allowance]} (account {network.account})")
+    return _pause(network) or _failures(network) or _running(network)
+
+
+def _pause(network: NetworkStatus) -> Component | None:
+    pause = network.pause
+    if pause is None:
+        return None
+    return Component(Level.DEGRADED, f"is paused by {pause.by} since {utc_text(pause.since)}")
+
+
+def _failures(network: NetworkStatus) -> Component | None:
     failures = network.consecutive_failures
-    if failures:
-        level = Level.UNHEALTHY if failures >= MAX_CONSECUTIVE_FAILURES else Level.DEGRADED
-        detail = f": {network.detail}" if network.detail else ""
-        return Component(level, f"failed pushes in a row: {failures}{detail}")
+    if not failures:
+        return None
+    level = Level.UNHEALTHY if failures >= MAX_CONSECUTIVE_FAILURES else Level.DEGRADED
+    detail = f": {network.detail}" if network.detail else ""
+    return Component(level, f"failed pushes in a row: {failures}{detail}")
+
+
+def _running(network: NetworkStatus) -> Component:
+    allowance = network.spending.allowance
     if allowance != FREELY:
         return Component(Level.DEGRADED, f"{SPENDING[allowance]} (account {network.account})")
     if network.detail and not any(row.state is TrustState.REFUSED for row in network.trust):

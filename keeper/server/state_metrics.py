@@ -117,6 +117,12 @@ NETWORK_MEASURES: tuple[Measure[NetworkStatus], ...] = (
         lambda network, _: int(network.dry_run),
     ),
     Measure(
+        "keeper_paused",
+        "gauge",
+        "Whether an operator has paused pushing (1) or not (0).",
+        lambda network, _: int(network.pause is not None),
+    ),
+    Measure(
         "keeper_event_driven",
         "gauge",
         "Whether the chain tells what happens by itself (1) or is polled (0).",

@@ -143,6 +143,13 @@ class SignersView(msgspec.Struct, frozen=True):
     """Why the contract could not be asked the last time, or empty."""
 
 
+class PauseView(msgspec.Struct, frozen=True):
+    """Nothing new is pushed, by order of an operator."""
+
+    by: str
+    since: float
+
+
 class NetworkView(msgspec.Struct, frozen=True):
     """One network."""
 
@@ -153,6 +160,8 @@ class NetworkView(msgspec.Struct, frozen=True):
     dry_run: bool
     ready: bool
     detail: str
+    paused: PauseView | None
+    """None unless an operator has paused it."""
     following: str
     """How the keeper knows what is on chain."""
     block: int | None

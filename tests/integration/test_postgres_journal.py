@@ -15,12 +15,16 @@ from keeper.domain.errors import JournalError
 from keeper.domain.events import Event, JournalFailed, JournalRecovered
 from keeper.domain.transaction import Flight
 from keeper.journal.address import PostgresServer, SqliteFile, parse_journal_url
+from keeper.journal.database import PostgresDatabase
 from keeper.journal.journal import StoredJournal
+from keeper.journal.orders import JournalOrders
 from keeper.journal.postgres import PostgresJournal
 from keeper.pipeline.journaling import DurableJournal, OnFailure
+from keeper.ports import Orders
 from tests.support import flights as f
 from tests.support.flights import ACCOUNT, BTC
 from tests.support.journal_contract import JournalContract, MakeJournal
+from tests.support.orders_contract import OrdersContract
 from tests.support.postgres import PASSWORD, QUOTED_PASSWORD, PostgresProcess
 from tests.support.reading_contract import ReadingContract
 from tests.support.waiting import wait_until
@@ -61,6 +65,17 @@ class TestReadingPostgres(ReadingContract):
     def journal(self, address: SqliteFile | PostgresServer) -> StoredJournal:
         assert isinstance(address, PostgresServer)
         return PostgresJournal(address)
+
+
+class TestPostgresOrders(OrdersContract):
+    @pytest.fixture
+    async def orders(self, server: PostgresServer) -> AsyncIterator[Orders]:
+        journal = PostgresJournal(server)
+        await journal.open()
+        await journal.close()
+        orders = JournalOrders(PostgresDatabase(server, keeps_connection=True))
+        yield orders
+        await orders.close()
 
 
 @pytest.fixture

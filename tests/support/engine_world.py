@@ -19,6 +19,7 @@ from tests.support.clock import LoopClock
 from tests.support.hostile_chain import HostileChain
 from tests.support.journal import FakeJournal, Shelf, Story
 from tests.support.market import FEEDS, Market
+from tests.support.orders import FakeOrders
 
 SIGNER = RawKeySigner(bytes(31) + b"\x01")
 _OUT = {Fate.HELD, Fate.DOUBTFUL}
@@ -103,6 +104,7 @@ class World:
                 clock=LoopClock(),
                 emit=self.events.append,
                 heard_at=LoopClock().now,
+                orders=FakeOrders(),
             ),
         )
         self._running = asyncio.create_task(self.network.run())

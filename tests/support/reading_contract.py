@@ -13,18 +13,21 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from keeper.domain.accounting import cost_of
 from keeper.domain.errors import JournalError
+from keeper.domain.orders import Addressee, Pause, PushRequest
 from keeper.domain.transaction import Fate, FeedWrite, Flight, State
 from keeper.domain.units import FeedId
+from keeper.journal import tables
 from keeper.journal.address import PostgresServer, SqliteFile
 from keeper.journal.database import Database, PostgresDatabase, SqliteDatabase
 from keeper.journal.journal import StoredJournal
 from keeper.journal.migrate import VERSION_TABLE
+from keeper.journal.orders import JournalOrders
 from keeper.journal.reading import costs, every, for_reading, newest, read
-from keeper.journal.requests import FRESH_S, Asked, RequestBox, answer, ask, withdraw
+from keeper.journal.requests import Asked, answer, ask, is_open, withdraw
 from keeper.journal.stories import CostLine, Filter, PushStory
 from keeper.journal.tables import metadata
 from keeper.ports import Account
@@ -231,23 +234,45 @@ class ReadingContract(ABC):
         assert seen == sorted(seen)
         assert len(await told.every()) == 300
 
-    async def test_a_keeper_is_asked_once_for_the_feeds_of_a_push(self, told: "Told") -> None:
+    async def test_a_keeper_is_asked_for_the_feeds_of_a_push(self, told: "Told") -> None:
         asked = await told.ask(2, at=NOON)
-        box = RequestBox(told.writable())
-        assert await box.take(OTHER, NOON) == set()
-        assert await box.take(ACCOUNT, NOON + 1) == {ETH}
-        assert await box.take(ACCOUNT, NOON + 1) == set()
-        await box.close()
+        assert await told.run(partial(is_open, asked=asked))
+        orders = JournalOrders(told.writable())
+        assert await orders.take(Addressee("test", ACCOUNT.address), NOON + 1) == PushRequest(frozenset({ETH}), "alice")
+        await orders.close()
+        assert not await told.run(partial(is_open, asked=asked))
         assert not await told.run(partial(withdraw, asked=asked))
 
-    async def test_what_was_asked_for_long_ago_or_withdrawn_is_not_heeded(self, told: "Told") -> None:
-        box = RequestBox(told.writable())
-        await told.ask(2, at=NOON)
-        assert await box.take(ACCOUNT, NOON + FRESH_S + 1) == set()
+    async def test_what_was_withdrawn_is_not_heeded(self, told: "Told") -> None:
         withdrawn = await told.ask(2, at=NOON)
         assert await told.run(partial(withdraw, asked=withdrawn))
-        assert await box.take(ACCOUNT, NOON) == set()
-        await box.close()
+        orders = JournalOrders(told.writable())
+        assert await orders.take(Addressee("test", ACCOUNT.address), NOON) is None
+        await orders.close()
+
+    async def test_orders_stay_as_long_as_pushes(self, told: "Told", address: SqliteFile | PostgresServer) -> None:
+        orders = JournalOrders(told.writable())
+        mine = Addressee("test", ACCOUNT.address)
+        await orders.ask(mine, PushRequest(None, "alice"), NOON)
+        await orders.take(mine, NOON + 1)
+        await orders.pause(mine, Pause("bob", NOON + 2))
+        await orders.resume(mine, by="carol", now=NOON + 3)
+        await orders.close()
+
+        async def kept() -> list[tuple[object, ...]]:
+            columns = (tables.orders.c.kind, tables.orders.c.asked_by, tables.orders.c.asked_at)
+            return await told.run(lambda connection: [tuple(row) for row in connection.execute(select(*columns))])
+
+        assert await kept() == [
+            ("update", "alice", NOON),
+            ("pause", "bob", NOON + 2),
+            ("resume", "carol", NOON + 3),
+        ]
+        journal = self.journal(address)
+        await journal.open()
+        await journal.prune(NOON + 3)
+        await journal.close()
+        assert await kept() == [("resume", "carol", NOON + 3)]
 
     async def test_the_answer_is_the_first_push_with_the_feed_since_then(
         self, told: "Told", address: SqliteFile | PostgresServer
@@ -314,7 +339,7 @@ class Told:
     async def ask(self, push: int, *, at: float) -> Asked:
         """Ask for the feeds of a push."""
         (story,) = await self.newest(Filter(push=push))
-        return await self.run(partial(ask, story=story, now=at))
+        return await self.run(partial(ask, story=story, by="alice", now=at))
 
     async def run(self, work: Callable[[Connection], _T]) -> _T:
         """Do the work as one who may write."""

@@ -20,6 +20,7 @@ from keeper.domain.events import (
     FailingRepeatedly,
     FeeCapReached,
     FollowModeChanged,
+    ForceRefused,
     ForceRequested,
     JournalFailed,
     JournalRecovered,
@@ -27,6 +28,8 @@ from keeper.domain.events import (
     PushFinal,
     PushFinished,
     PushHeld,
+    PushingPaused,
+    PushingResumed,
     PushOrphaned,
     PushPlanned,
     PushRetried,
@@ -41,6 +44,7 @@ from keeper.domain.events import (
     SpendModeChanged,
 )
 from keeper.domain.fees import Cost
+from keeper.domain.orders import Pause
 from keeper.domain.policy import Reason
 from keeper.domain.transaction import Outcome
 from keeper.domain.units import FeedId, Gas, Wei
@@ -72,6 +76,7 @@ CONFIRMED = PushFinished(
     latency_s=0.4124,
 )
 """Push 7, in which BTC/USD was written."""
+PAUSE = Pause("alice", NOW)
 SPENT = SpendModeChanged(
     network="evm",
     allowance=Allowance(SpendMode.HEARTBEAT_ONLY, SpendLimit.DAILY_BUDGET),
@@ -94,6 +99,10 @@ EVENTS: tuple[tuple[Event, str, str], ...] = (
     (ChainReadFailed("evm", "no endpoint answers"), "WARNING", "chain_read_failed"),
     (ForceRequested("evm", "signal", 2), "INFO", "force_requested"),
     (ForceRequested("evm", "timer", 2), "DEBUG", "force_requested"),
+    (ForceRefused("evm", "control", 2, "alice", PAUSE), "WARNING", "force_refused"),
+    (ForceRefused("evm", "timer", 2, "", PAUSE), "DEBUG", "force_refused"),
+    (PushingPaused("evm", PAUSE), "WARNING", "pushing_paused"),
+    (PushingResumed("evm", PAUSE), "WARNING", "pushing_resumed"),
     (NothingToPush("evm", "control"), "INFO", "nothing_to_push"),
     (NothingToPush("evm", "timer"), "DEBUG", "nothing_to_push"),
     (PLANNED, "DEBUG", "push_planned"),

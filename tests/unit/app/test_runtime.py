@@ -16,6 +16,7 @@ from tests.support.chain import FakeChain
 from tests.support.clock import LoopClock
 from tests.support.journal import FakeJournal
 from tests.support.market import Market
+from tests.support.orders import FakeOrders
 from tests.unit.pipeline.conftest import CONFIG
 
 pytestmark = pytest.mark.looptime
@@ -60,6 +61,7 @@ async def network(chain: FakeChain, *, falls: int) -> Falling:
         clock=LoopClock(),
         emit=lambda _: None,
         heard_at=LoopClock().now,
+        orders=FakeOrders(),
     )
     made = Falling(config=CONFIG, outside=outside)
     made.falls, made.started = falls, []

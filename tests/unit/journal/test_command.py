@@ -238,7 +238,7 @@ def test_retrying_without_a_keeper_says_so_and_asks_no_longer(run: Run, tmp_path
     assert (code, output) == (1, "")
     assert "keeper run" in errors
     with closing(sqlite3.connect(tmp_path / "keeper-journal.db")) as connection:
-        assert connection.execute("SELECT count(*) FROM keeper_requests").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM keeper_orders").fetchone() == (0,)
 
 
 @pytest.mark.usefixtures("filled")

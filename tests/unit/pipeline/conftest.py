@@ -24,6 +24,7 @@ from tests.support.chain import FakeChain
 from tests.support.clock import LoopClock
 from tests.support.journal import FakeJournal
 from tests.support.market import FEEDS, Market
+from tests.support.orders import FakeOrders
 
 AnyEvent = TypeVar("AnyEvent", bound=Event)
 
@@ -73,6 +74,7 @@ class Bench:
     market: Market
     events: list[Event] = field(default_factory=list)
     source: Source = field(default_factory=Source)
+    orders: FakeOrders = field(default_factory=FakeOrders)
 
     def publish(self, **prices: int) -> None:
         self.network.take(self.market.event(prices))
@@ -96,12 +98,17 @@ def start() -> Start:
 
     @asynccontextmanager
     async def running(
-        *, chain: FakeChain | None = None, journal: FakeJournal | None = None, **changes: Any
+        *,
+        chain: FakeChain | None = None,
+        journal: FakeJournal | None = None,
+        orders: FakeOrders | None = None,
+        **changes: Any,
     ) -> AsyncIterator[Bench]:
         fake = chain or FakeChain()
         events: list[Event] = []
         source = Source()
         shelf = journal or FakeJournal()
+        orders = orders or FakeOrders()
         await shelf.open()
         network = Network(
             config=replace(CONFIG, **changes),
@@ -112,11 +119,12 @@ def start() -> Start:
                 clock=LoopClock(),
                 emit=events.append,
                 heard_at=source.heard_at,
+                orders=orders,
             ),
         )
         task = asyncio.create_task(network.run())
         try:
-            yield Bench(network, fake, Market(), events, source)
+            yield Bench(network, fake, Market(), events, source, orders)
         finally:
             network.stop()
             task.cancel()

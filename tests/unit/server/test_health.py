@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from keeper.domain.budget import Allowance, SpendLimit, SpendMode
+from keeper.domain.orders import Pause
 from keeper.domain.policy import HELD, Reason
 from keeper.domain.status import EndpointState, EndpointStatus, KeeperStatus, SourceState, SpendStatus
 from keeper.server.health import MAX_EVENT_AGE_S, Component, Level, health, readiness
@@ -13,6 +14,7 @@ from tests.support.status import BTC, KEEPER, NETWORK, NOW, SOURCE, with_network
 UP, DOWN = EndpointStatus("a"), EndpointStatus("b", EndpointState.RESTING, "timed out")
 LOST = replace(SOURCE, name="second", state=SourceState.DOWN, connected=False, detail="connection refused")
 
+PAUSE = Pause("alice", NOW)
 BROKE = SpendStatus(allowance=Allowance(SpendMode.STOPPED, SpendLimit.LOW_BALANCE))
 OVER_BUDGET = SpendStatus(allowance=Allowance(SpendMode.HEARTBEAT_ONLY, SpendLimit.DAILY_BUDGET))
 
@@ -64,6 +66,10 @@ OVER_BUDGET = SpendStatus(allowance=Allowance(SpendMode.HEARTBEAT_ONLY, SpendLim
         (with_network(dry_run=True), Level.HEALTHY, "network:devnet", "dry run"),
         (with_network(spending=BROKE), Level.UNHEALTHY, "network:devnet", "pay for a push, send coins (account 0x"),
         (with_network(spending=BROKE, consecutive_failures=4), Level.UNHEALTHY, "network:devnet", "sends nothing"),
+        (with_network(pause=PAUSE), Level.DEGRADED, "network:devnet", "is paused by alice since 2025-10-09T08:53:20Z"),
+        (with_network(pause=PAUSE, consecutive_failures=5), Level.DEGRADED, "network:devnet", "is paused by alice"),
+        (with_network(pause=PAUSE, spending=BROKE), Level.UNHEALTHY, "network:devnet", "sends nothing"),
+        (with_network(pause=PAUSE, ready=False), Level.UNHEALTHY, "network:devnet", "is not ready"),
         (with_network(spending=OVER_BUDGET), Level.DEGRADED, "network:devnet", "sends heartbeats only: the budget"),
         (
             with_network(spending=OVER_BUDGET, consecutive_failures=5),

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from keeper.domain.budget import Allowance, SpendLimit, SpendMode
+from keeper.domain.orders import Pause
 from keeper.domain.price import Price
 from keeper.domain.status import KeeperStatus, SourceState, SpendStatus
 from keeper.server.status import status_view
@@ -52,7 +53,7 @@ async def test_tells_of_each_source() -> None:
 
 
 async def test_tells_of_each_network() -> None:
-    (network,) = (await document())["networks"]
+    (network,) = (await document(with_network(pause=Pause("alice", NOW - 60))))["networks"]
     del network["feeds"]
     assert network == {
         "name": "devnet",
@@ -62,6 +63,7 @@ async def test_tells_of_each_network() -> None:
         "dry_run": False,
         "ready": True,
         "detail": "",
+        "paused": {"by": "alice", "since": NOW - 60},
         "following": "polling",
         "block": 77,
         "balance": {"wei": "1500000000000000000", "native": "1.5"},
