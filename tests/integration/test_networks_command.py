@@ -11,6 +11,7 @@ import pytest
 
 from keeper.lab.anvil import Anvil
 from keeper.lab.hermes import HermesSimulator
+from keeper.signing.raw_key import RawKeySigner
 from tests.support.keeper_process import KEEPER, devnet_contract, environment, keeper_running, simulator_running
 from tests.support.node import Node
 
@@ -25,6 +26,11 @@ class World:
     simulator: HermesSimulator
     environ: dict[str, str]
     folder: Path
+
+    async def balance(self) -> object:
+        """Of the account."""
+        address = RawKeySigner(bytes.fromhex(self.environ["PRIVATE_KEY"])).address
+        return await self.node.request("eth_getBalance", address, "latest")
 
     async def networks(self, *arguments: str) -> tuple[int, Any, str]:
         """Exit code, decoded output and errors of a command."""
@@ -70,6 +76,33 @@ async def test_a_push_is_final_and_read_from_the_chain_with_and_without_a_keeper
         assert (asked["outcome"], asked["sent_by"]) == ("final, and on chain", "the running keeper")
         (told,) = [line for line in keeper.told("push_confirmed") if line["tx_hash"] == asked["hash"]]
         assert told["network"] == "evm"
+
+
+async def test_where_nothing_is_newer_than_the_chain_that_is_a_success_that_costs_nothing(world: World) -> None:
+    await world.simulator.control({"action": "freeze"})
+    _, pushed, _ = await world.networks("test", "evm")
+    assert pushed["outcome"] == "final, and on chain"
+    balance = await world.balance()
+
+    async def nothing_newer(sent_by: str) -> None:
+        code, found, err = await world.networks("test", "evm")
+        assert (code, err) == (0, "")
+        assert found == {
+            "network": "evm",
+            "feed": pushed["feed"],
+            "outcome": "nothing is newer than on chain",
+            "sent_by": sent_by,
+            "price": pushed["price"],
+            "published": pushed["published"],
+        }
+
+    await nothing_newer("this process")
+    assert await world.balance() == balance
+    only_that = {"PRICE_FEED_IDS": world.simulator.feed_ids[0]}
+    async with keeper_running(world.environ | only_that, world.folder) as keeper:
+        await nothing_newer("the running keeper")
+        assert keeper.told("nothing_to_push")
+    assert await world.balance() == balance
 
 
 async def test_networks_are_listed_without_secrets(world: World) -> None:
