@@ -35,7 +35,7 @@ WORKDIR /data
 VOLUME /data
 EXPOSE 9090
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s \
-    CMD ["python", "-I", "/opt/keeper/healthcheck.py", "live"]
+    CMD ["python", "-I", "/opt/keeper/healthcheck.py", "/health/live"]
 ENTRYPOINT ["keeper"]
 CMD ["run"]
 ARG VERSION=0.0.0

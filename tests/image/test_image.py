@@ -156,7 +156,7 @@ async def test_pid_1_takes_sigusr1_and_ends_with_0_on_sigterm(world: World) -> N
 async def test_is_healthy_while_it_lives_and_ready_once_it_has_prices(world: World) -> None:
     await world.simulator.control({"action": "refuse", "how": "503", "routes": "all"})
     async with world.keeper() as keeper:
-        ready = ("python", "-I", "/opt/keeper/healthcheck.py", "ready")
+        ready = ("python", "-I", "/opt/keeper/healthcheck.py", "/health/ready")
         await wait_until(lambda: answers(keeper.port), timeout_s=START_S)
         await asyncio.to_thread(world.podman.run, "healthcheck", "run", keeper.name)
         with pytest.raises(RuntimeError, match="no source has delivered a price yet"):

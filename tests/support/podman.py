@@ -9,8 +9,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event, Thread
 from typing import Self
 
 from keeper.lab.downloads import cache_folder
@@ -38,6 +40,7 @@ _IN_A_NAMESPACE = ("unshare", "--mount", "sh", "-c", 'mount -t cgroup2 none /sys
 _CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 _START_S = 20.0
 _CALL_S = 300.0
+_CHECK_EVERY_S = 0.5
 
 
 def can_run() -> bool:
@@ -90,6 +93,25 @@ class Podman:
             *([] if target is None else [f"--target={target}"]), context,
         ]  # fmt: skip
         self._call(command)
+
+    @contextmanager
+    def checking_health(self) -> Iterator[None]:
+        """Check the health of all containers again and again, which podman leaves to systemd."""
+        ended = Event()
+
+        def check() -> None:
+            while not ended.wait(_CHECK_EVERY_S):
+                for container in self.run("ps", "--quiet").split():
+                    with suppress(RuntimeError):  # it is unhealthy, or gone
+                        self.run("healthcheck", "run", container)
+
+        checks = Thread(target=check, name="health checks")
+        checks.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            checks.join()
 
     def _call(self, command: Sequence[str | Path]) -> str:
         done = subprocess.run(command, env=self._environ, capture_output=True, text=True, timeout=_CALL_S, check=False)
