@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import uvloop
 from coincurve import PrivateKey
-from eth_hash.auto import keccak
+from tiny_keccak import keccak256 as keccak
 
 UPDATE_PRICE_FEEDS = keccak(b"updatePriceFeeds(bytes[])")[:4]
 MILLION = 1_000_000

@@ -9,7 +9,7 @@ import rlp
 from eth_abi.abi import decode as abi_decode
 from eth_abi.abi import encode as abi_encode
 from eth_account import Account
-from eth_hash.auto import keccak
+from tiny_keccak import keccak256 as keccak
 
 from keeper.domain.accumulator import decode
 from keeper.domain.price import Price

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from eth_hash.auto import keccak
+from tiny_keccak import keccak256 as keccak
 
 NODE_BYTES = 20
 

@@ -4,7 +4,7 @@ import struct
 from dataclasses import dataclass
 
 from coincurve import PublicKey
-from eth_hash.auto import keccak
+from tiny_keccak import keccak256 as keccak
 
 from keeper.domain.errors import InvalidUpdate
 from keeper.domain.merkle import NODE_BYTES

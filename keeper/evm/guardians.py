@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
-from eth_hash.auto import keccak
 from eth_utils.address import to_checksum_address
+from tiny_keccak import keccak256 as keccak
 
 from keeper.domain.errors import Refusal, Transient
 from keeper.domain.signers import ContractSigners, NumberedSet

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
-from eth_hash.auto import keccak
+from tiny_keccak import keccak256 as keccak
 
 from keeper.domain.errors import Transient
 

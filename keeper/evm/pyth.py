@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
-from eth_hash.auto import keccak
+from tiny_keccak import keccak256 as keccak
 
 from keeper.domain.errors import Transient
 from keeper.domain.price import Price

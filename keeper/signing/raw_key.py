@@ -2,8 +2,8 @@
 
 import rlp
 from coincurve import PrivateKey
-from eth_hash.auto import keccak
 from eth_utils.address import to_checksum_address
+from tiny_keccak import keccak256 as keccak
 
 from keeper.domain.errors import UsageError
 from keeper.domain.transaction import SignedTransaction, Transaction

@@ -7,7 +7,7 @@ keccak256("devnet/FEED12/USD").
 from dataclasses import dataclass
 from decimal import Decimal
 
-from eth_hash.auto import keccak
+from tiny_keccak import keccak256 as keccak
 
 from keeper.domain.errors import UsageError
 from keeper.domain.units import FeedId, parse_feed_id

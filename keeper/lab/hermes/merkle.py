@@ -5,7 +5,7 @@ leaf = keccak256(0x00 ++ message)[:20], node = keccak256(0x01 ++ smaller child +
 
 from collections.abc import Sequence
 
-from eth_hash.auto import keccak
+from tiny_keccak import keccak256 as keccak
 
 NODE_BYTES = 20
 DEPTH = 12

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from coincurve import PrivateKey
-from eth_hash.auto import keccak
 from eth_utils.address import to_checksum_address
+from tiny_keccak import keccak256 as keccak
 
 from keeper.domain.errors import UsageError
 

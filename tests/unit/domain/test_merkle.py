@@ -13,6 +13,11 @@ def test_hashes_an_empty_leaf_to_the_known_hash_of_a_zero_byte() -> None:
     assert leaf_hash(b"").hex() == "bc36789e7a1e281436464229828f817d6612f7b4"
 
 
+def test_hashes_messages_of_every_length_like_another_implementation() -> None:
+    messages = [bytes(range(256))[:length] + bytes(max(length - 256, 0)) for length in range(300)]
+    assert [leaf_hash(each) for each in messages] == [keccak256(b"\x00" + each)[:20] for each in messages]
+
+
 @given(NODES, NODES)
 def test_hashes_siblings_in_either_order_the_lower_first(first: bytes, second: bytes) -> None:
     expected = keccak256(b"\x01" + min(first, second) + max(first, second))[:20]
