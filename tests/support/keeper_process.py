@@ -22,7 +22,7 @@ from keeper.signing.raw_key import RawKeySigner
 from tests.support.waiting import wait_until
 
 KEEPER = Path(sys.executable).with_name("keeper")
-START_S = 20.0
+START_S = 60.0
 STOP_S = 25.0
 
 
