@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 DEFAULT_URL = "http://127.0.0.1:9090"
 _REFRESH_S = 1.0
-_TIMEOUT_S = 5.0
+TIMEOUT_S = 5.0
 _WIDTH_OF_A_FILE = 160
 
 
@@ -27,11 +27,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Show the status, once or until interrupted."""
-    asyncio.run(_show(_address(args.url), once=args.once, as_json=args.json))
+    asyncio.run(_show(address(args.url), once=args.once, as_json=args.json))
     return 0
 
 
-def _address(url: str) -> str:
+def address(url: str) -> str:
+    """The URL without a slash at its end; raises UsageError where it is none."""
     from urllib.parse import urlsplit
 
     from keeper.domain.errors import UsageError
@@ -53,8 +54,8 @@ async def _show(url: str, *, once: bool, as_json: bool) -> None:
 
     from keeper.app.screen import screen
 
-    async with ClientSession(timeout=ClientTimeout(total=_TIMEOUT_S)) as session:
-        body = await _fetch(session, url)
+    async with ClientSession(timeout=ClientTimeout(total=TIMEOUT_S)) as session:
+        body = await fetch(session, url)
         view = _decoded(body, url)
         if as_json:
             print(msgspec.json.format(body).decode())
@@ -77,10 +78,11 @@ async def _watch(session: "ClientSession", url: str, console: "Console", view: "
         while True:
             live.update(screen(view, height=console.height), refresh=True)
             await asyncio.sleep(_REFRESH_S)
-            view = _decoded(await _fetch(session, url), url)
+            view = _decoded(await fetch(session, url), url)
 
 
-async def _fetch(session: "ClientSession", url: str) -> bytes:
+async def fetch(session: "ClientSession", url: str) -> bytes:
+    """The answer of /status; raises Transient where nobody answers."""
     import aiohttp
 
     from keeper.domain.errors import Rejected, Transient

@@ -1,0 +1,136 @@
+"""Whether a keeper that runs does its work: it is well, somebody leads, and what is forced comes to be on chain."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from keeper.domain.errors import Rejected
+from keeper.domain.transaction import Outcome
+from keeper.server.health import Level
+
+_FAILURES = (Outcome.FAILED, Outcome.REVERTED, Outcome.DROPPED)
+
+
+class Published(msgspec.Struct, frozen=True):
+    """A price, by its publish time."""
+
+    publish_time: int
+
+
+class Feed(msgspec.Struct, frozen=True):
+    """One feed at its source and on chain."""
+
+    alias: str
+    source: Published | None
+    on_chain: Published | None
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """One RPC endpoint."""
+
+    healthy: bool
+
+
+class Leadership(msgspec.Struct, frozen=True):
+    """Who sends; this keeper where nothing else is told."""
+
+    held: bool = True
+    holder: str = ""
+
+
+class Network(msgspec.Struct, frozen=True):
+    """One network."""
+
+    name: str
+    ready: bool
+    detail: str
+    dry_run: bool
+    consecutive_failures: int
+    pushes: dict[str, int]
+    endpoints: list[Endpoint]
+    feeds: list[Feed]
+    leadership: Leadership = Leadership()
+
+    @property
+    def failures(self) -> int:
+        """Pushes that came to nothing by somebody's fault."""
+        return sum(self.pushes.get(outcome, 0) for outcome in _FAILURES)
+
+
+class Status(msgspec.Struct, frozen=True):
+    """What of /status matters here."""
+
+    health: Level
+    problems: dict[str, str]
+    networks: list[Network]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """How one network does."""
+
+    network: str
+    done: bool
+    text: str
+    """What was found, or what is waited for."""
+
+    def __str__(self) -> str:
+        return f"network {self.network} {self.text}"
+
+
+def read_status(body: bytes, url: str) -> Status:
+    """The answer of /status; raises Rejected where it is something else."""
+    try:
+        return msgspec.json.decode(body, type=Status)
+    except (ValueError, RecursionError) as exc:
+        raise Rejected(f"{url} shows a status of another kind: is it a keeper of this version?") from exc
+
+
+def unwell(status: Status) -> Iterator[str]:
+    """What keeps a keeper from being called well; nothing where it is."""
+    if status.health is Level.UNHEALTHY:
+        yield from (f"{component} {why}" for component, why in status.problems.items())
+    for network in status.networks:
+        if not network.ready:
+            yield f"network {network.name} is not ready: {network.detail}"
+        elif network.consecutive_failures:
+            yield f"network {network.name} fails: {network.detail}"
+        elif not network.leadership.held and not network.leadership.holder:
+            yield f"network {network.name}: nobody leads"
+
+
+def findings(before: Status, now: Status) -> Sequence[Finding]:
+    """How far each network has come since a push of everything was asked for."""
+    earlier = {network.name: network for network in before.networks}
+    return [_finding(earlier[network.name], network) for network in now.networks if network.name in earlier]
+
+
+def _finding(before: Network, now: Network) -> Finding:
+    def found(text: str, *, done: bool = True) -> Finding:
+        return Finding(now.name, done, text)
+
+    if now.dry_run:
+        return found("is watched only: dry run")
+    if not now.leadership.held:
+        return found(f"stands by for {now.leadership.holder}")
+    if now.failures > before.failures:
+        return found(f"has failed to push: {now.detail or 'see the log'}", done=False)
+    written = [feed.alias for old, feed in zip(before.feeds, now.feeds, strict=False) if _is_newer(feed, old)]
+    if written:
+        return found(f"leads, and has pushed {', '.join(written)}")
+    if all(_is_newest(feed) for feed in now.feeds) and any(endpoint.healthy for endpoint in now.endpoints):
+        return found("leads, and nothing is newer than what is on chain")
+    return found("leads, and has pushed nothing yet", done=False)
+
+
+def _is_newer(feed: Feed, before: Feed) -> bool:
+    earlier = before.on_chain.publish_time if before.on_chain else -1
+    return feed.on_chain is not None and feed.on_chain.publish_time > earlier
+
+
+def _is_newest(feed: Feed) -> bool:
+    """Whether its source has delivered, and nothing newer than the chain has."""
+    if feed.source is None or feed.on_chain is None:
+        return False
+    return feed.source.publish_time <= feed.on_chain.publish_time

@@ -1,0 +1,44 @@
+"""`keeper verify` against keepers that run."""
+
+import asyncio
+from pathlib import Path
+
+from keeper.lab.anvil import Anvil
+from tests.support.keeper_process import KEEPER, devnet_contract, environment, keeper_running, simulator_running
+
+
+async def verify(*arguments: str) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        KEEPER, "verify", *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    assert process.stdout is not None
+    said = await process.stdout.read()
+    return await process.wait(), said.decode()
+
+
+async def test_has_a_healthy_keeper_push_and_sees_it_on_chain(anvil: Anvil, tmp_path: Path) -> None:
+    async with (
+        simulator_running(feeds=2) as simulator,
+        devnet_contract(anvil, simulator) as contract,
+        keeper_running(environment(anvil.url, simulator, contract, tmp_path), tmp_path) as keeper,
+    ):
+        code, said = await verify("--url", keeper.url, "--pid", str(keeper.process.pid), "--within", "30")
+        assert code == 0, said
+        assert "ok    the keeper is well" in said
+        assert "ok    network evm leads, and has pushed" in said
+
+
+async def test_fails_with_what_is_wrong_where_no_price_comes(anvil: Anvil, tmp_path: Path) -> None:
+    async with simulator_running(feeds=2) as simulator, devnet_contract(anvil, simulator) as contract:
+        environ = environment(anvil.url, simulator, contract, tmp_path)
+        await simulator.stop()
+        async with keeper_running(environ, tmp_path, ready=False) as keeper:
+            code, said = await verify("--url", keeper.url, "--pid", str(keeper.process.pid), "--within", "2")
+    assert code == 1
+    assert "FAIL  network evm is not ready" in said
+
+
+async def test_fails_where_no_keeper_answers() -> None:
+    code, said = await verify("--url", "http://127.0.0.1:1", "--within", "0")
+    assert code == 1
+    assert "no keeper answers at http://127.0.0.1:1" in said

@@ -1,0 +1,86 @@
+"""What `keeper verify` makes of a status."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from keeper.app.verifying import Endpoint, Feed, Leadership, Network, Published, Status, findings, read_status, unwell
+from keeper.domain.errors import Rejected
+from keeper.server.health import Level
+
+UP, DOWN = Endpoint(healthy=True), Endpoint(healthy=False)
+
+
+def network(**changed: Any) -> Network:
+    usual: dict[str, Any] = {
+        "name": "evm",
+        "ready": True,
+        "detail": "",
+        "dry_run": False,
+        "consecutive_failures": 0,
+        "pushes": {"confirmed": 1, "failed": 0},
+        "endpoints": [],
+        "feeds": [feed(source=10, on_chain=8)],
+    }
+    return Network(**(usual | changed))
+
+
+def feed(*, source: int | None, on_chain: int | None) -> Feed:
+    return Feed(
+        "BTC/USD",
+        None if source is None else Published(source),
+        None if on_chain is None else Published(on_chain),
+    )
+
+
+def status(*networks: Network, health: Level = Level.HEALTHY, **problems: str) -> Status:
+    return Status(health, problems, list(networks))
+
+
+@pytest.mark.parametrize(
+    ("shown", "problems"),
+    [
+        (status(network()), []),
+        (status(network(), health=Level.DEGRADED, config="cannot be read"), []),
+        (status(network(), health=Level.UNHEALTHY, journal="is full"), ["journal is full"]),
+        (status(network(ready=False, detail="no price yet")), ["network evm is not ready: no price yet"]),
+        (status(network(consecutive_failures=2, detail="no coins")), ["network evm fails: no coins"]),
+        (status(network(leadership=Leadership(held=False))), ["network evm: nobody leads"]),
+        (status(network(leadership=Leadership(held=False, holder="pod-a"))), []),
+    ],
+)
+def test_names_what_keeps_a_keeper_from_being_well(shown: Status, problems: Sequence[str]) -> None:
+    assert list(unwell(shown)) == problems
+
+
+@pytest.mark.parametrize(
+    ("now", "done", "text"),
+    [
+        (network(feeds=[feed(source=10, on_chain=10)]), True, "network evm leads, and has pushed BTC/USD"),
+        (network(), False, "network evm leads, and has pushed nothing yet"),
+        (network(pushes={"failed": 1}, detail="fee"), False, "network evm has failed to push: fee"),
+        (network(dry_run=True), True, "network evm is watched only: dry run"),
+        (network(leadership=Leadership(held=False, holder="pod-a")), True, "network evm stands by for pod-a"),
+    ],
+)
+def test_tells_how_far_a_forced_push_has_come(now: Network, text: str, *, done: bool) -> None:
+    (found,) = findings(status(network()), status(now))
+    assert (found.done, str(found)) == (done, text)
+
+
+@pytest.mark.parametrize(
+    ("source", "node", "done"), [(8, UP, True), (8, DOWN, False), (9, UP, False), (None, UP, False)]
+)
+def test_nothing_newer_than_the_chain_is_fine_while_source_and_node_are_there(
+    source: int | None, node: Endpoint, *, done: bool
+) -> None:
+    (found,) = findings(
+        status(network()), status(network(feeds=[feed(source=source, on_chain=8)], endpoints=[DOWN, node]))
+    )
+    assert found.done is done
+
+
+def test_refuses_what_is_no_status() -> None:
+    with pytest.raises(Rejected, match="is it a keeper of this version"):
+        read_status(b"[]", "http://here")
