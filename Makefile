@@ -1,6 +1,6 @@
 # Targets for developers; `make` alone lists them. ./deploy.sh makes the environment that they use.
 BIN := .venv/bin
-SHELL_SCRIPTS := deploy.sh .ci/run tests/support/kube/build_apiserver.sh
+SHELL_SCRIPTS := deploy.sh deploy/*.sh .ci/run tests/support/kube/build_apiserver.sh
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
 export PATH := $(CURDIR)/$(BIN):$(PATH)

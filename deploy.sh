@@ -14,6 +14,21 @@ usage: ./deploy.sh COMMAND [ARGUMENT...]
           or `keeper run`
   test    run every test that this machine can run; arguments go to pytest
 
+  build [--image NAME]      build the container image: tags latest, version, git hash, time
+  push --image NAME         push all that was built last
+  docker [--devnet]         the staging system on this machine, by docker compose
+  k8s [OVERLAY] [--tag TAG | --image NAME:TAG] [--allow-deletions]
+                            roll out: check, show what changes, apply, verify; back where
+                            that fails
+  verify [TARGET]           whether what runs does its work: it pushes, and sees it on chain
+  status [TARGET]           what runs, and since when
+  rollback [TARGET] [REVISION]
+                            back to the revision before, or to this one
+  logs [TARGET]             follow the logs
+
+OVERLAY is a folder of k8s/overlays, production by default; TARGET is an overlay or docker.
+From build on, --dry-run tells what would be done, and does nothing.
+
 Needs Python 3.11 or newer. The first run fills .venv from the lock files in requirements/.
 File names in arguments are taken from the folder of this script.
 USAGE
@@ -109,12 +124,30 @@ run_tests() {
     exec .venv/bin/python -m pytest --cov --cov-report=term-missing:skip-covered "$@"
 }
 
+# Loads parts of this script from deploy/.
+load() {
+    dry='' # not empty where nothing may be done but told
+    export dry
+    for part in common "$@"; do
+        # shellcheck source=/dev/null
+        . "./deploy/$part.sh"
+    done
+}
+
 CDPATH='' cd -P -- "$(dirname -- "$0")"
 command=${1:-}
 [ "$#" -eq 0 ] || shift
 case $command in
 local) run_local "$@" ;;
 test) run_tests "$@" ;;
+build) load image && build_image "$@" ;;
+push) load image && push_image "$@" ;;
+docker) load compose && run_compose "$@" ;;
+k8s) load kubernetes && roll_out "$@" ;;
+verify) load kubernetes && verify_target "$@" ;;
+status) load kubernetes && show_target "$@" ;;
+rollback) load kubernetes && roll_back "$@" ;;
+logs) load kubernetes && show_logs "$@" ;;
 -h | --help) usage ;;
 *)
     usage >&2

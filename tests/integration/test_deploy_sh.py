@@ -126,7 +126,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-@pytest.mark.parametrize("arguments", [(), ("docker",), ("--frobnicate",)])
+@pytest.mark.parametrize("arguments", [(), ("frobnicate",), ("--frobnicate",)])
 def test_prints_usage_and_exits_2_for_what_it_does_not_know(arguments: tuple[str, ...]) -> None:
     result = deploy(REPOSITORY, *arguments)
     assert (result.returncode, result.stdout) == (2, "")

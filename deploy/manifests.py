@@ -1,0 +1,108 @@
+"""What deploy.sh needs to know of rendered manifests, and to make of them; they come by standard input.
+
+manifests.py tag IMAGE        the same manifests with another image of the keeper; `:TAG` keeps the image's name
+manifests.py image            the image of the keeper
+manifests.py names            every object, as `kubectl get --output=name` calls it
+manifests.py preflight NAME   a Job that runs `keeper check` as the new pods would run, and its settings
+manifests.py preflight NAME first   the same where the service account is not there yet
+"""
+
+import copy
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import yaml
+
+KEEPER = "pyth-keeper"
+DEADLINE_S = 170
+KEPT_S = 3600
+"""A Job that nobody deletes is gone after so long."""
+
+Manifest = dict[str, Any]
+
+
+def main(arguments: list[str], manifests: list[Manifest]) -> None:
+    """Do as told."""
+    match arguments:
+        case ["tag", image]:
+            write(tagged(manifests, image))
+        case ["image"]:
+            print(keeper_of(manifests)["image"])
+        case ["names"]:
+            print(*names(manifests), sep="\n")
+        case ["preflight", name, *first]:
+            write(preflight(manifests, name, first=bool(first)))
+        case _:
+            sys.exit(__doc__)
+
+
+def deployment_of(manifests: Iterable[Manifest]) -> Manifest:
+    """The keeper's."""
+    return next(each for each in manifests if (each["kind"], each["metadata"]["name"]) == ("Deployment", KEEPER))
+
+
+def keeper_of(manifests: Iterable[Manifest]) -> Manifest:
+    """Its container."""
+    containers: list[Manifest] = deployment_of(manifests)["spec"]["template"]["spec"]["containers"]
+    return next(each for each in containers if each["name"] == KEEPER)
+
+
+def tagged(manifests: list[Manifest], image: str) -> list[Manifest]:
+    """With this image, or with this tag of the one there is."""
+    keeper = keeper_of(manifests)
+    head, slash, last = keeper["image"].rpartition("/")
+    keeper["image"] = f"{head}{slash}{re.split('[:@]', last)[0]}{image}" if image.startswith(":") else image
+    return manifests
+
+
+def names(manifests: Iterable[Manifest]) -> Iterator[str]:
+    """Kind, group where there is one, and name."""
+    for each in manifests:
+        group = each["apiVersion"].rpartition("/")[0]
+        kind = ".".join(filter(None, (each["kind"].lower(), group)))
+        yield f"{kind}/{each['metadata']['name']}"
+
+
+def preflight(manifests: list[Manifest], name: str, *, first: bool) -> list[Manifest]:
+    """The new pods' image, settings and secrets, without serving: what is found wrong has changed nothing."""
+    deployment = copy.deepcopy(deployment_of(manifests))
+    metadata = {
+        "name": name,
+        "namespace": deployment["metadata"]["namespace"],
+        "labels": {"app": f"{KEEPER}-preflight"},
+    }
+    pod, keeper = deployment["spec"]["template"]["spec"], keeper_of([deployment])
+    keeper["args"] = ["check", *keeper["args"][1:]]
+    for part in ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "ports"):
+        keeper.pop(part, None)
+    for part in ("topologySpreadConstraints", "terminationGracePeriodSeconds"):
+        pod.pop(part, None)
+    pod["restartPolicy"] = "Never"
+    if first:
+        del pod["serviceAccountName"]
+        pod["automountServiceAccountToken"] = False
+        next(each for each in keeper["env"] if each["name"] == "COORDINATION")["value"] = "none"
+    settings = next(volume["configMap"] for volume in pod["volumes"] if "configMap" in volume)
+    (data,) = (each["data"] for each in manifests if each["metadata"]["name"] == settings["name"])
+    settings["name"] = name
+    job = {
+        "backoffLimit": 0,
+        "activeDeadlineSeconds": DEADLINE_S,
+        "ttlSecondsAfterFinished": KEPT_S,
+        "template": {"metadata": {"labels": metadata["labels"]}, "spec": pod},
+    }
+    return [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data},
+        {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": job},
+    ]
+
+
+def write(manifests: Iterable[Manifest]) -> None:
+    """As YAML."""
+    yaml.safe_dump_all(manifests, sys.stdout, sort_keys=False)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:], [each for each in yaml.safe_load_all(sys.stdin) if each])
