@@ -1,6 +1,7 @@
 """Multicall3's ABI: many reads of contracts in one call, each of which may fail by itself."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 from eth_abi.abi import decode, encode
@@ -36,9 +37,27 @@ class Told(NamedTuple):
 
 
 def aggregate3(parts: Sequence[Part]) -> bytes:
-    """Calldata of all these reads; none fails because another does."""
-    return _AGGREGATE3 + encode(
-        ["(address,bool,bytes)[]"], [[(part.target, _MAY_FAIL, part.calldata) for part in parts]]
+    """Calldata of all these reads; none fails because another does.
+
+    Encoded by hand: the general encoder takes a hundred times as long, and a push that falls due meanwhile waits.
+    """
+    reads = [_read(part) for part in parts]
+    offsets = accumulate(map(len, reads), initial=_WORD * len(reads))
+    places = (offset.to_bytes(_WORD) for offset, _ in zip(offsets, reads, strict=False))
+    return b"".join([_AGGREGATE3, _WORD.to_bytes(_WORD), len(reads).to_bytes(_WORD), *places, *reads])
+
+
+def _read(part: Part) -> bytes:
+    size = len(part.calldata)
+    return b"".join(
+        [
+            bytes.fromhex(part.target.removeprefix("0x")).rjust(_WORD, b"\0"),
+            int(_MAY_FAIL).to_bytes(_WORD),
+            (3 * _WORD).to_bytes(_WORD),
+            size.to_bytes(_WORD),
+            part.calldata,
+            bytes(-size % _WORD),
+        ]
     )
 
 

@@ -1,12 +1,12 @@
 """The signer that holds a private key in memory: our own encoding, libsecp256k1 for the curve."""
 
-import rlp
 from coincurve import PrivateKey
 from eth_utils.address import to_checksum_address
 from tiny_keccak import keccak256 as keccak
 
 from keeper.domain.errors import UsageError
 from keeper.domain.transaction import SignedTransaction, Transaction
+from keeper.signing import rlp
 
 _KEY_BYTES = 32
 _DYNAMIC_FEE = b"\x02"
@@ -34,46 +34,37 @@ class RawKeySigner:
         return SignedTransaction(raw=raw, hash=keccak(raw))
 
     def _dynamic_fee(self, tx: Transaction) -> bytes:
-        fields: list[bytes | list[bytes]] = [
-            _number(tx.chain_id),
-            _number(tx.nonce),
-            _number(tx.offer.tip),
-            _number(tx.offer.fee_cap),
-            _number(tx.gas_limit),
-            tx.to,
-            _number(tx.value),
-            tx.data,
-            [],
+        fields = [
+            rlp.number(tx.chain_id),
+            rlp.number(tx.nonce),
+            rlp.number(tx.offer.tip),
+            rlp.number(tx.offer.fee_cap),
+            rlp.number(tx.gas_limit),
+            rlp.string(tx.to),
+            rlp.number(tx.value),
+            rlp.string(tx.data),
+            rlp.EMPTY_LIST,
         ]
-        r, s, parity = self._signature(_DYNAMIC_FEE + _encode(fields))
-        return _DYNAMIC_FEE + _encode([*fields, _number(parity), r, s])
+        r, s, parity = self._signature(_DYNAMIC_FEE + rlp.sequence(fields))
+        return _DYNAMIC_FEE + rlp.sequence([*fields, rlp.number(parity), r, s])
 
     def _legacy(self, tx: Transaction) -> bytes:
-        fields: list[bytes | list[bytes]] = [
-            _number(tx.nonce),
-            _number(tx.offer.fee_cap),
-            _number(tx.gas_limit),
-            tx.to,
-            _number(tx.value),
-            tx.data,
+        fields = [
+            rlp.number(tx.nonce),
+            rlp.number(tx.offer.fee_cap),
+            rlp.number(tx.gas_limit),
+            rlp.string(tx.to),
+            rlp.number(tx.value),
+            rlp.string(tx.data),
         ]
-        r, s, parity = self._signature(_encode([*fields, _number(tx.chain_id), b"", b""]))
-        return _encode([*fields, _number(tx.chain_id * 2 + 35 + parity), r, s])
+        r, s, parity = self._signature(rlp.sequence([*fields, rlp.number(tx.chain_id), rlp.number(0), rlp.number(0)]))
+        return rlp.sequence([*fields, rlp.number(tx.chain_id * 2 + 35 + parity), r, s])
 
     def _signature(self, payload: bytes) -> tuple[bytes, bytes, int]:
-        """The r and s of the payload's hash as RLP wants them, and the parity of the curve point."""
+        """The r and s of the payload's hash, encoded as numbers, and the parity of the curve point."""
         signature = self._key.sign_recoverable(keccak(payload), hasher=None)
-        return signature[:32].lstrip(b"\0"), signature[32:64].lstrip(b"\0"), signature[64]
-
-
-def _encode(fields: list[bytes | list[bytes]]) -> bytes:
-    encoded: bytes = rlp.encode(fields, infer_serializer=False)
-    return encoded
-
-
-def _number(value: int) -> bytes:
-    """Big-endian without leading zeros, as RLP wants numbers; zero is empty."""
-    return value.to_bytes((value.bit_length() + 7) // 8)
+        r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:64])
+        return rlp.number(r), rlp.number(s), signature[64]
 
 
 def parse_private_key(text: str) -> bytes:
