@@ -83,7 +83,8 @@ class Deviation:
 
     def progress(self, source: Price, on_chain: Price, now: float) -> Ppm:
         """The square of the part covered: a price that wanders has gone a quarter of its time at half the way."""
-        new, old = aligned(source, on_chain)
+        same = source.expo == on_chain.expo
+        new, old = (source.price, on_chain.price) if same else aligned(source, on_chain)
         limit = self.threshold * abs(old)
         gone = abs(new - old) * MILLION
         return Ppm(MILLION if gone >= limit else gone * gone * MILLION // (limit * limit))
@@ -226,7 +227,8 @@ class FeedPolicy:
         """How near the feed is to being due, by the rule that is nearest, in 0 to 1,000,000 ppm."""
         furthest = Ppm(0)
         for rule in self.rules:
-            furthest = max(furthest, rule.progress(source, on_chain, now))
+            progress = rule.progress(source, on_chain, now)
+            furthest = max(furthest, progress)
         return furthest
 
     def early_rule(self, source: Price, on_chain: Price, now: float) -> Reason | None:

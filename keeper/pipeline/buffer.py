@@ -1,7 +1,7 @@
 """The newest price of every feed, latest wins."""
 
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from keeper.domain.accumulator import Update
@@ -79,6 +79,11 @@ class Buffer:
         """The newest price of the feed, or None before the first."""
         return self._prices.get(feed_id)
 
+    @property
+    def prices(self) -> Mapping[FeedId, Price]:
+        """The newest price of every feed that has one; to be read and not to be kept."""
+        return self._prices
+
     def arrived(self, feed_id: FeedId) -> float | None:
         """When the feed was last in an update (monotonic seconds), moved or not; None before the first."""
         arrival = self._arrivals.get(feed_id)
@@ -116,20 +121,21 @@ class Buffer:
         update, horizon, merged = arrival.update, now + FUTURE_TOLERANCE_S, False
         self._merged.append(update)
         self.last_arrival = max(arrival.arrived, self.last_arrival or arrival.arrived)
+        feeds, prices, arrivals = self._feeds, self._prices, self._arrivals
         for feed_id, price in update.prices.items():
-            if feed_id in self._feeds and self._is_newer(feed_id, price, update.slot, horizon):
-                self._prices[feed_id] = price
-                self._arrivals[feed_id] = arrival
+            if feed_id not in feeds:
+                continue
+            known = prices.get(feed_id)
+            if (
+                known is None
+                or known.publish_time < price.publish_time <= horizon
+                or known.publish_time > horizon
+                or (price.publish_time == known.publish_time and update.slot > arrivals[feed_id].update.slot)
+            ):
+                prices[feed_id] = price
+                arrivals[feed_id] = arrival
                 merged = True
         return merged
-
-    def _is_newer(self, feed_id: FeedId, price: Price, slot: int, horizon: float) -> bool:
-        known = self._prices.get(feed_id)
-        if known is None or known.publish_time > horizon:
-            return True
-        if price.publish_time != known.publish_time:
-            return known.publish_time < price.publish_time <= horizon
-        return slot > self._arrivals[feed_id].update.slot
 
 
 def group_by_update(sourced: Iterable[tuple[FeedId, Sourced]]) -> list[Part]:

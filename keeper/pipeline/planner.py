@@ -70,11 +70,11 @@ class Planner:
         held: list[tuple[FeedId, Price, Price]] = []
         withheld: list[FeedId] = []
         unsettled: list[FeedId] = []
+        prices, coming, calms = self._buffer.prices, self._view.all_coming(), self._calm
         for feed_id, policy in self.policies.items():
             if feed_id in leaving:
                 continue
-            source, on_chain = self._buffer.price(feed_id), self._view.coming(feed_id)
-            calm = self._calm.get(feed_id)
+            source, on_chain, calm = prices.get(feed_id), coming.get(feed_id), calms.get(feed_id)
             if (
                 calm is not None
                 and source is not None
@@ -90,7 +90,7 @@ class Planner:
                 due.append((feed_id, judgement.reason))
             elif judgement.reason in _MAY_JOIN and source and on_chain:
                 held.append((feed_id, source, on_chain))
-                self._calm[feed_id] = calm_of(policy, on_chain)
+                calms[feed_id] = calm_of(policy, on_chain)
             if judgement.reason is Reason.HELD_BY_BUDGET:
                 withheld.append(feed_id)
             if judgement.verdict is Verdict.HOLD and judgement.reason is not Reason.WITHIN_THRESHOLDS:

@@ -131,6 +131,11 @@ class OnChainView:
             price = _newer(carried.get(feed_id), price)
         return _newer(self._pretended.get(feed_id), price) if self._pretended else price
 
+    def all_coming(self) -> Mapping[FeedId, Price | None]:
+        """The same of every feed at once, as of now; to be read and not to be kept."""
+        moving = self.carried | self._pretended.keys()
+        return self._prices | {feed_id: self.coming(feed_id) for feed_id in moving} if moving else self._prices
+
     def expect(self, push: int, prices: Mapping[FeedId, Price]) -> None:
         """A push in flight carries these."""
         self._expected[push] = prices
