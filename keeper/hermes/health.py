@@ -66,6 +66,10 @@ class Health:
         self._problem = str(failure)
         self._lost_to = failure
 
+    def left(self) -> None:
+        """The stream that delivered was ended from here, and the next one does not deliver yet."""
+        self.connected = False
+
     def polls(self, *, active: bool) -> None:
         """Polling stands in for the stream from now on, or no longer."""
         if active != self._polling:

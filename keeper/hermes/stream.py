@@ -46,6 +46,7 @@ class Stream:
             return False
         self._subscription.health.streams()
         self._fallback.step_back(arrived)
+        self._subscription.delivering.set()
         if self._delivering_since is None:
             self._delivering_since = arrived
         return True

@@ -1,5 +1,6 @@
 """One group of feeds at one endpoint: a stream, polls in its absence, and what the two share."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -28,6 +29,8 @@ class Subscription:
     decode: Decode
     key: Callable[[], str | None]
     """The API key as of now."""
+    delivering: asyncio.Event
+    """Set once its stream has brought prices."""
     elsewhere: Callable[[], frozenset[FeedId]]
     """Feeds that streams of other endpoints bring just now."""
 

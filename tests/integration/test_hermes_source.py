@@ -1,6 +1,7 @@
 """The source against the simulator: every fault over real sockets, and how long prices stay away."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from keeper.domain.units import FeedId
 from keeper.hermes import Timing
 from keeper.lab.hermes import HermesSimulator, SimulatorConfig
 from tests.support.hermes import running
-from tests.support.sourcing import Sourcing, sourcing_from
+from tests.support.sourcing import Sourcing, opening_slowly, sourcing_from
 from tests.support.waiting import wait_until
 
 FAST = SimulatorConfig(interval_ms=50, feeds=3)
@@ -242,3 +243,21 @@ async def test_many_feeds_come_over_several_connections() -> None:
     async with streaming(SimulatorConfig(interval_ms=200, feeds=600)) as (simulator, bench):
         await wait_until(lambda: bench.feeds() == set(simulator.feed_ids))
         assert simulator.state()["streams"] == 2
+
+
+async def test_feeds_are_exchanged_without_a_gap_however_long_a_stream_takes_to_open() -> None:
+    """Slots come every 0.1 s, and nothing can be polled."""
+    async with (
+        running(SimulatorConfig(interval_ms=100, feeds=3)) as simulator,
+        opening_slowly(simulator.url, 1.5) as url,
+    ):
+        first, second, third = simulator.feed_ids
+        async with sourcing_from(url, [first, second]) as bench:
+            await bench.delivers(more=5)
+            changed_at = time.monotonic()
+            bench.source.subscribe([second, third])
+            await wait_until(lambda: third in bench.feeds())
+            await bench.delivers(more=5)
+            assert time.monotonic() - changed_at > 1.5
+            assert bench.longest_gap_s(since=changed_at - 0.1) < 0.75
+            await wait_until(lambda: simulator.state()["streams"] == 1)

@@ -20,6 +20,7 @@ from tests.support.keeper_process import (
     keeper_running,
     simulator_running,
 )
+from tests.support.sourcing import opening_slowly
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -48,9 +49,14 @@ class Reloading:
 
 
 @pytest.fixture
-async def world(anvil: Anvil, tmp_path: Path) -> AsyncIterator[Reloading]:
-    async with simulator_running(feeds=3) as simulator, devnet_contract(anvil, simulator) as contract:
-        environ = environment(anvil.url, simulator, contract, tmp_path)
+async def world(anvil: Anvil, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Reloading]:
+    """Streams of prices open at once, unless the test says how long that takes."""
+    async with (
+        simulator_running(feeds=3) as simulator,
+        opening_slowly(simulator.url, getattr(request, "param", 0.0)) as url,
+        devnet_contract(anvil, simulator) as contract,
+    ):
+        environ = environment(anvil.url, simulator, contract, tmp_path) | {"HERMES_URL": url}
         del environ["PRICE_FEED_IDS"]
         config = tmp_path / "keeper.yaml"
         first = {"id": simulator.feed_ids[0], "alias": "F0"}
@@ -75,6 +81,22 @@ async def test_feeds_and_thresholds_change_without_a_restart(world: Reloading) -
     assert (told["removed"], told["changed"]) == (["F0"], {"F1": "deviation 50% -> 0.5%"})
     world.simulator.publisher.jump(second, percent=Decimal(1))
     await wait_until(lambda: len(world.keeper.told("push_confirmed")) == 3, timeout_s=10)
+
+
+@pytest.mark.parametrize("world", [2.0], indirect=True)
+async def test_prices_go_on_while_the_streams_of_other_feeds_are_opened(world: Reloading) -> None:
+    """A stream takes two seconds to open, and slots come every 0.1 s: what is older than half a second was a gap."""
+    ages: list[float] = []
+
+    async def handed_over() -> bool:
+        _, status = await world.keeper.get("/status")
+        ages.append(status["sources"][0]["last_event_age_s"])
+        return len(world.keeper.told("push_confirmed")) > 1 and len(ages) > 20
+
+    world.write(world.simulator.feed_ids, min_price_change_percent="50")
+    world.keeper.signal(signal.SIGHUP)
+    await wait_until(handed_over, timeout_s=15)
+    assert max(ages) < 0.5
 
 
 async def test_a_bad_file_changes_nothing_and_is_told_until_it_is_mended(world: Reloading) -> None:

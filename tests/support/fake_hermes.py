@@ -70,6 +70,8 @@ class FakeHermes:
     poll_failure: Exception | None = None
     unknown: frozenset[FeedId] = frozenset()
     """Feeds that are refused by name."""
+    opening_s: float = 0.0
+    """How long a stream takes to open."""
     silent: bool = False
     garbage: bool = False
     connections: list[FakeConnection] = field(default_factory=list)
@@ -79,6 +81,7 @@ class FakeHermes:
 
     async def listen(self, feeds: Collection[FeedId], listener: Listener) -> Never:
         self.opened.append(Asked(now(), tuple(feeds)))
+        await asyncio.sleep(self.opening_s)
         self._refuse(feeds, self.stream_failure)
         connection = FakeConnection(tuple(feeds), listener, asyncio.get_running_loop().create_future())
         self.connections.append(connection)

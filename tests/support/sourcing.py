@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, TypeVar
 
-from aiohttp import web
+from aiohttp import ClientSession, web
 
 from keeper.app.clock import SystemClock
 from keeper.domain.events import Event
@@ -123,6 +123,22 @@ async def open_stream(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
     return response
+
+
+@asynccontextmanager
+async def opening_slowly(upstream: str, opening_s: float) -> AsyncIterator[str]:
+    """Streams of another server that take so long to open; nothing can be polled there. Gives the URL."""
+
+    async def stream(request: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(opening_s)
+        async with ClientSession() as session, session.get(f"{upstream}{request.path_qs}") as source:
+            response = await open_stream(request)
+            async for chunk in source.content.iter_any():
+                await response.write(chunk)
+            return response
+
+    async with serving(stream, failing) as url:
+        yield url
 
 
 async def failing(_: web.Request) -> web.StreamResponse:

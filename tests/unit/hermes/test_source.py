@@ -9,11 +9,13 @@ import pytest
 
 from keeper.domain.events import SourceConnected, SourceLost, SourcePolling, SourceProblem
 from keeper.domain.status import SourceState
+from keeper.domain.units import FeedId
 from keeper.hermes.config import Timing
 from keeper.hermes.failure import SourceFailure
 from keeper.hermes.wire import refusal
+from keeper.ports import PriceEvent
 from tests.support.clock import EPOCH
-from tests.support.fake_hermes import Asked, FakeHermes, SourceBench, as_event, now, signed, sourcing
+from tests.support.fake_hermes import SLOT_S, Asked, FakeHermes, SourceBench, as_event, now, signed, sourcing
 from tests.support.market import FEEDS
 
 F1, F2, F3 = FEEDS[:3]
@@ -472,3 +474,57 @@ async def test_has_heard_nothing_until_every_connection_has() -> None:
         await asyncio.sleep(5)
         (row,) = bench.source.status()
         assert (row.state, row.last_event_at) == (SourceState.UNKNOWN_FEEDS, None)
+
+
+async def test_other_feeds_are_subscribed_to_without_a_gap_and_in_order() -> None:
+    async with sourcing(FakeHermes(opening_s=2.0)) as bench:
+        await streaming(bench)
+        changed_at = now()
+        bench.source.subscribe([F2, F3])
+        await asyncio.sleep(10)
+        assert [connection.feeds for connection in bench.hermes.connections] == [(F2, F3)]
+        assert longest_gap_of(bench, F2, since=changed_at) == pytest.approx(SLOT_S)
+        assert bench.slots() == sorted(bench.slots())
+        assert {F3} <= {feed for at, event in bench.delivered if at > changed_at + 5 for feed in feeds_of(event)}
+        assert bench.told(SourceLost) == []
+        assert bench.told(SourcePolling) == []
+        assert state(bench) is SourceState.STREAMING
+
+
+async def test_streams_before_go_on_while_the_new_ones_cannot_be_opened_but_not_for_ever() -> None:
+    async with sourcing() as bench:
+        await streaming(bench)
+        changed_at = now()
+        bench.hermes.stream_failure = bench.hermes.poll_failure = DROPPED
+        bench.source.subscribe([F1, F3])
+        await asyncio.sleep(9)
+        assert longest_gap_of(bench, F1, since=changed_at) == pytest.approx(SLOT_S)
+        await asyncio.sleep(3)
+        assert bench.hermes.connections == []
+        assert state(bench) is not SourceState.STREAMING
+        bench.hermes.stream_failure = bench.hermes.poll_failure = None
+        await asyncio.sleep(15)
+        assert state(bench) is SourceState.STREAMING
+
+
+async def test_however_often_feeds_change_there_are_two_streams_at_most_and_the_last_change_counts() -> None:
+    async with sourcing(FakeHermes(opening_s=1.0)) as bench:
+        await streaming(bench)
+        changed_at = now()
+        for feeds in ([F1], [F2], [F1, F3], [F2, F3]) * 3:
+            bench.source.subscribe(feeds)
+            await asyncio.sleep(0.3)
+            assert len(bench.hermes.connections) <= 2
+        await asyncio.sleep(5)
+        assert [connection.feeds for connection in bench.hermes.connections] == [(F2, F3)]
+        assert longest_gap_of(bench, F2, since=changed_at) == pytest.approx(SLOT_S)
+
+
+def feeds_of(event: PriceEvent) -> set[FeedId]:
+    return {feed for update in event.updates for feed in update.prices}
+
+
+def longest_gap_of(bench: SourceBench, feed: FeedId, *, since: float) -> float:
+    """Between two deliveries with that feed."""
+    times = [at for at, event in bench.delivered if at > since - SLOT_S - 0.01 and feed in feeds_of(event)]
+    return max(later - earlier for earlier, later in pairwise(times))
