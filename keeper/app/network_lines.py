@@ -11,9 +11,13 @@ from keeper.server.decimals import decimal_text, native_text
 
 def network_line(network: NetworkSettings) -> dict[str, Any]:
     """One network of the settings."""
+    known = network.known_chain
     return {
         "name": network.network_name,
         "chain_id": network.chain_id,
+        "chain": known and known.name,
+        "block_time_s": known and known.block_time_s,
+        "fees": known and known.fees,
         "contract": network.contract_address,
         "account": signer(network).address,
         "feeds": len(network.feeds),

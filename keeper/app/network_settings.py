@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import PlainValidator, SecretStr
 
-from keeper.app.chains import CHAINS
+from keeper.app.chains import CHAINS, KnownChain
 from keeper.app.contracts import contract
 from keeper.app.endpoints import Endpoint, rpc_endpoints, secrets_in
 from keeper.app.feed_groups import grouped_entries
@@ -185,9 +185,14 @@ class NetworkSettings(Common):
         return key
 
     @property
+    def known_chain(self) -> KnownChain | None:
+        """What is known of the chain; None for any other, and where `CHAIN_ID` is not set."""
+        return CHAINS.get(self.chain_id or 0)
+
+    @property
     def outbids(self) -> bool:
         """Whether a higher fee gets a transaction in earlier, by the operator's word or what is known of the chain."""
-        known = CHAINS.get(self.chain_id or 0)
+        known = self.known_chain
         return self.replace_after_blocks > 0 and (known is None or known.outbids)
 
     @property

@@ -211,6 +211,7 @@ def _network_config(settings: NetworkSettings, *, dry_run: bool) -> NetworkConfi
         polls_only=settings.state_polling_enabled,
         max_in_flight=settings.max_in_flight,
         if_necessary=settings.if_necessary,
+        block_time_s=(settings.known_chain.block_time_s or 0.0) if settings.known_chain else 0.0,
         signers=signer_rule(settings),
         dry_run=dry_run,
     )

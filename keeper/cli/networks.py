@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from keeper.cli.settings import add_config_option, load_settings
 from keeper.domain.errors import UsageError
@@ -56,8 +56,17 @@ def _list(args: argparse.Namespace) -> int:
     for line in lines:
         chain = "any chain" if line["chain_id"] is None else f"chain {line['chain_id']}"
         print(f"{line['name']}: {chain}, contract {line['contract']}, account {line['account']},")
+        if line["chain"] is not None:
+            print(f"    {_known(line)}")
         print(f"    {line['feeds']} feeds, RPC {', '.join(line['rpc'])}")
     return 0
+
+
+def _known(line: dict[str, Any]) -> str:
+    """What is known of the chain before it was asked."""
+    blocks = "" if line["block_time_s"] is None else f", a block every {line['block_time_s']:g} s"
+    fees = "" if line["fees"] is None else f", fees by {line['fees']}"
+    return f"known as {line['chain']}{blocks}{fees}"
 
 
 def _test(args: argparse.Namespace) -> int:

@@ -47,5 +47,7 @@ class NetworkConfig:
     max_in_flight: int
     dry_run: bool
     if_necessary: IfNecessary = IfNecessary.AUTO
+    block_time_s: float = 0.0
+    """What is known of it beforehand; 0 for nothing."""
     signers: SignerCheck | ByContract | None = None
     """What checks signatures before they are paid for; None leaves that to the contract."""

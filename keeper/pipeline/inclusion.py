@@ -29,9 +29,9 @@ class InclusionTime:
 class BlockPace:
     """How far blocks are apart, learned from when they were first heard of."""
 
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        """0 until two blocks were seen."""
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds = seconds
+        """What is known before two blocks were seen: 0 for nothing."""
         self._last: tuple[int, float] | None = None
 
     def learn(self, block: int, now: float) -> None:

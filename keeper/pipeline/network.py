@@ -75,7 +75,12 @@ class Network:
         self._buffer = Buffer(feeds, self._trust)
         self._rivals = Rivals(config.if_necessary)
         self._view = OnChainView(
-            chain=outside.chain, feeds=feeds, buffer=self._buffer, clock=outside.clock, rivals=self._rivals
+            chain=outside.chain,
+            feeds=feeds,
+            buffer=self._buffer,
+            clock=outside.clock,
+            rivals=self._rivals,
+            block_time_s=config.block_time_s,
         )
         self._planner = Planner(
             policies=config.policies,

@@ -21,7 +21,17 @@ from keeper.ports import Chain, ChainState, Clock, Glance, Head, Terms
 class OnChainView:
     """The chain as last seen: prices, fees, gas, balance."""
 
-    def __init__(self, *, chain: Chain, feeds: Sequence[FeedId], buffer: Buffer, clock: Clock, rivals: Rivals) -> None:
+    def __init__(
+        self,
+        *,
+        chain: Chain,
+        feeds: Sequence[FeedId],
+        buffer: Buffer,
+        clock: Clock,
+        rivals: Rivals,
+        block_time_s: float = 0.0,
+    ) -> None:
+        """`block_time_s`: where it is known before any block was seen."""
         self._chain = chain
         self._feeds = feeds
         self._buffer = buffer
@@ -46,7 +56,7 @@ class OnChainView:
         """What pushes in flight carry, by their number: as good as on chain while the next one is decided."""
         self._pretended: dict[FeedId, Price] = {}
         """What a dry run would have pushed."""
-        self._pace = BlockPace()
+        self._pace = BlockPace(block_time_s)
         self.live = False
         """Whether heads and stored prices are told as they come."""
         self.update_fee: UpdateFee | None = None
@@ -100,7 +110,7 @@ class OnChainView:
 
     @property
     def block_time_s(self) -> float:
-        """How far blocks are apart, as learned; 0 before that."""
+        """How far blocks are apart, as known before and learned since; 0 for not at all."""
         return self._pace.seconds
 
     @property

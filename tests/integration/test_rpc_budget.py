@@ -20,6 +20,7 @@ from tests.support.keeper_process import (
     keeper_running,
     simulator_running,
 )
+from tests.support.node import Node
 from tests.support.waiting import wait_until
 
 FEEDS = 10
@@ -121,21 +122,20 @@ async def test_an_idle_hour_with_a_websocket_stays_within_its_budget(
 
 
 async def test_a_push_with_a_websocket_is_two_requests_in_all(
-    proxy: CountingProxy, environ: dict[str, str], simulator: HermesSimulator, tmp_path: Path
+    proxy: CountingProxy, environ: dict[str, str], chain: Anvil, simulator: HermesSimulator, tmp_path: Path
 ) -> None:
-    """The median counts: one that misses blocks on a busy machine is looked at once more."""
-    async with keeper_running(environ | {"RPC_URL": proxy.ws_url}, tmp_path) as keeper:
+    """One that misses two blocks, as may happen on a busy machine, is late, and looked at before it is replaced."""
+    async with keeper_running(environ | {"RPC_URL": proxy.ws_url}, tmp_path) as keeper, Node(chain.url) as node:
         await at_rest(keeper, 1)
-        asked: list[dict[str, int]] = []
-        for push in (2, 3, 4):
+        for push in (2, 3, 4, 5):
             before = proxy.methods.copy()
             published = int(time.time())
             await wait_until(lambda published=published: time.time() >= published + 1.1)  # type: ignore[misc]
+            seen = int(await node.request("eth_blockNumber"), 16)
             simulator.publisher.jump(simulator.feed_ids[0], percent=Decimal(1))
             await at_rest(keeper, push)
-            asked.append(dict(proxy.methods - before))
-    assert [each["eth_sendRawTransaction"] for each in asked] == [1, 1, 1]
-    assert sorted(asked, key=lambda each: sum(each.values()))[1] == {
-        "eth_sendRawTransaction": 1,
-        "eth_getTransactionReceipt": 1,
-    }
+            asked = dict(proxy.methods - before)
+            if keeper.told("push_confirmed")[-1]["block"] <= seen + 2:
+                assert asked == {"eth_sendRawTransaction": 1, "eth_getTransactionReceipt": 1}
+            else:
+                assert asked["eth_getTransactionReceipt"] <= 2

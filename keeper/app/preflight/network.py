@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from keeper.app.chains import CHAINS
+from keeper.app.chains import CHAINS, KnownChain
 from keeper.app.endpoints import Endpoint
 from keeper.app.preflight.amounts import amount
 from keeper.app.preflight.finding import Finding, State, tried
@@ -22,6 +22,7 @@ from keeper.evm.rpc import RpcPool, transport
 from keeper.ports import ChainState, Clock
 
 CHAIN_ID = "chain id"
+FEES = "fees"
 CONTRACT = "contract"
 BALANCE = "balance"
 UPDATE_FEE = "update fee"
@@ -104,6 +105,7 @@ async def _check_chain(chain: EvmChain, target: Target, source: Awaitable[Source
         looking = group.create_task(_tried(CONTRACT, _check_contract(chain, target.contract)), name=CONTRACT)
         reading = group.create_task(_tried(BALANCE, chain.read([])), name=BALANCE)
     contract, state = looking.result(), reading.result()
+    known = CHAINS.get(target.chain_id or 0)
     samples = (await source).samples
     sample = next(iter(samples.values()), None)
     if contract.state is State.FAIL:
@@ -114,6 +116,7 @@ async def _check_chain(chain: EvmChain, target: Target, source: Awaitable[Source
         trial = await _try_push(chain, sample, state)
     others = [*samples.items()][1:] if trial.push.state in {State.OK, State.FAIL} else []
     return [
+        *fee_style(known, state),
         contract,
         _balance(target.account, state, trial.cost),
         await check_signers(target.signers, samples, chain, clock),
@@ -121,6 +124,16 @@ async def _check_chain(chain: EvmChain, target: Target, source: Awaitable[Source
         trial.push,
         *[await _try_other(chain, name, other) for name, other in others],
     ]
+
+
+def fee_style(known: KnownChain | None, state: ChainState | Finding) -> list[Finding]:
+    """Whether the chain's fees are what they are known to be; nothing where neither is known."""
+    if known is None or known.fees is None or isinstance(state, Finding):
+        return []
+    if state.market.base_fee is None:
+        told = f"{known.name} is known for {known.fees}, and the node tells no base fee: is it the right node?"
+        return [Finding(FEES, State.WARN, told)]
+    return [Finding(FEES, State.OK, f"{known.fees}, as known of {known.name}")]
 
 
 async def _check_contract(chain: EvmChain, address: str) -> Finding:

@@ -4,6 +4,7 @@ import pytest
 from eth_utils.address import is_checksum_address
 
 from keeper.app.chains import CHAINS
+from keeper.app.network_lines import network_line
 from keeper.app.problems import SettingsError
 from tests.support.settings import network
 
@@ -55,3 +56,10 @@ def test_nobody_is_outbid_where_the_sequencer_serves_first_come_first() -> None:
     assert not network({"CHAIN_ID": str(ARBITRUM)}).outbids
     assert network({"CHAIN_ID": str(BASE)}).outbids
     assert network().outbids
+
+
+def test_what_is_known_of_a_chain_is_listed_and_is_where_learning_begins() -> None:
+    line = network_line(network({"CHAIN_ID": str(BASE)}))
+    assert (line["chain"], line["block_time_s"], line["fees"]) == ("base", 2, "eip1559 and a share of L1")
+    line = network_line(network({"CHAIN_ID": "31337"}))
+    assert (line["chain"], line["block_time_s"], line["fees"]) == (None, None, None)

@@ -50,11 +50,13 @@ def presets_table() -> str:
 
 
 def chains_table() -> str:
-    lines = ["| `CHAIN_ID` | chain | `core` | `compatible` | order |", "|---|---|---|---|---|"]
+    lines = ["| `CHAIN_ID` | chain | `core` | `compatible` | block | fees | order |", "|---|---|---|---|---|---|---|"]
     for chain in CHAINS.values():
         other = f"`{chain.compatible}`" if chain.compatible else ""
         order = "by fee" if chain.outbids else "first come, first"
-        lines.append(f"| {chain.chain_id} | {chain.name} | `{chain.core}` | {other} | {order} |")
+        block = "" if chain.block_time_s is None else f"{chain.block_time_s:g} s"
+        place = f"| {chain.chain_id} | {chain.name} | `{chain.core}` | {other} |"
+        lines.append(f"{place} {block} | {chain.fees or ''} | {order} |")
     return "\n".join([*lines, ""])
 
 

@@ -4,14 +4,17 @@ import asyncio
 
 import pytest
 
+from keeper.app.chains import CHAINS
 from keeper.app.preflight.amounts import amount
 from keeper.app.preflight.finding import Finding, State, tried
-from keeper.app.preflight.network import runway
+from keeper.app.preflight.network import fee_style, runway
 from keeper.app.preflight.rpc import EndpointsReport, check_endpoints
 from keeper.app.preflight.source import judged
 from keeper.domain.errors import Transient
+from keeper.domain.fees import FeeMarket
 from keeper.domain.price import Price
-from keeper.domain.units import Wei
+from keeper.domain.units import Gas, Wei
+from keeper.ports import ChainState
 from tests.support.clock import LoopClock
 from tests.support.scripted_node import FakeTransport, Fault, ScriptedNode
 
@@ -43,6 +46,26 @@ def test_a_feed_is_judged_by_its_price_and_age(seen: Price, state: State, words:
     found, detail = judged(seen, NOON, too_old_s=30)
     assert found is state
     assert words in detail
+
+
+def chain_state(base_fee: int | None) -> ChainState:
+    return ChainState(
+        block=1,
+        balance=Wei(COIN),
+        prices={},
+        block_gas_limit=Gas(30_000_000),
+        market=FeeMarket(None if base_fee is None else Wei(base_fee), Wei(1), Wei(1)),
+        nonce=0,
+    )
+
+
+def test_fees_of_a_known_chain_are_held_against_what_the_node_tells() -> None:
+    base, hyperevm = CHAINS[8453], CHAINS[999]
+    (fine,) = fee_style(base, chain_state(7))
+    assert (fine.state, fine.detail) == (State.OK, "eip1559 and a share of L1, as known of base")
+    (odd,) = fee_style(base, chain_state(None))
+    assert (odd.state, "tells no base fee" in odd.detail) == (State.WARN, True)
+    assert fee_style(hyperevm, chain_state(None)) == fee_style(None, chain_state(7)) == []
 
 
 @pytest.mark.parametrize(
