@@ -39,6 +39,19 @@ class Calm(NamedTuple):
             and publish_time <= now + FUTURE_TOLERANCE_S
         )
 
+    def is_short_of(self, progress: int, source: Price, now: float) -> bool:
+        """Whether `FeedPolicy.progress` is less than that (ppm) at `now`; false where that is not certain.
+
+        The part of a threshold that is covered is taken for its square, which is less.
+        """
+        on_chain = self.on_chain
+        return (
+            source.expo == on_chain.expo
+            and abs(source.price - on_chain.price) * MILLION < progress * (self.high - on_chain.price - 1)
+            and (now - on_chain.publish_time) * MILLION < progress * self.heartbeat_s
+            and (source.publish_time - on_chain.publish_time) * MILLION < progress * self.difference_s
+        )
+
 
 def calm_of(policy: FeedPolicy, on_chain: Price) -> Calm | None:
     """What is calm by that policy while this price is on chain; None where the rules have to be asked."""

@@ -134,13 +134,14 @@ def _bump(fee: Wei) -> Wei:
     return Wei(max(-(-fee * 9 // 8), fee + 1))
 
 
-def joins_cheaper(*, progress: int, marginal_cost: Wei, saved_cost: Wei) -> bool:
-    """Whether a feed `progress` ppm on its way to a push of its own should join this one.
+def progress_to_join(*, marginal_cost: Wei, saved_cost: Wei) -> int:
+    """From how many ppm of the way to a push of its own a feed should join this one; over a million is never.
 
     Joining buys `progress` of a period for the marginal cost; waiting buys all of it for that and the fixed cost
     it would have to bear. So it joins when marginal / progress < marginal + saved.
     """
-    return marginal_cost * MILLION < progress * (marginal_cost + saved_cost)
+    own_cost = marginal_cost + saved_cost
+    return marginal_cost * MILLION // own_cost + 1 if own_cost else MILLION + 1
 
 
 def shared(cost: Cost, weights: Sequence[int]) -> list[Cost]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from keeper.domain.accumulator import MAX_MESSAGES
 from keeper.domain.calm import Calm, calm_of
-from keeper.domain.fees import UpdateFee, joins_cheaper
+from keeper.domain.fees import UpdateFee, progress_to_join
 from keeper.domain.gas import FIXED, PER_FEED, PushShape
 from keeper.domain.plan import Plan
 from keeper.domain.policy import Early, FeedPolicy, Judgement, Reason, Verdict
@@ -99,10 +99,7 @@ class Planner:
 
     def is_near(self, survey: Survey) -> bool:
         """Whether a feed is due, or has gone at least half of the way there."""
-        return bool(survey.due) or any(
-            self.policies[feed_id].progress(source, on_chain, survey.now) * 2 >= MILLION
-            for feed_id, source, on_chain in survey.held
-        )
+        return bool(survey.due) or any(self._has_covered(MILLION // 2, held, survey.now) for held in survey.held)
 
     def plan(self, survey: Survey) -> Plan | None:
         """The push of everything that is due, and of what is better off joining it; None if nothing is."""
@@ -117,12 +114,15 @@ class Planner:
         """
         marginal_cost, fixed_cost = self._costs()
         fellows = Counter([on_chain.publish_time for _, _, on_chain in survey.held])
-        for feed_id, source, on_chain in survey.held:
+        least = {
+            at: progress_to_join(marginal_cost=marginal_cost, saved_cost=Wei(fixed_cost // count))
+            for at, count in fellows.items()
+        }
+        for held in survey.held:
+            feed_id, source, on_chain = held
             policy = self.policies[feed_id]
             if policy.early is Early.CHEAPER:
-                progress = policy.progress(source, on_chain, survey.now)
-                saved_cost = Wei(fixed_cost // fellows[on_chain.publish_time])
-                if joins_cheaper(progress=progress, marginal_cost=marginal_cost, saved_cost=saved_cost):
+                if self._has_covered(least[on_chain.publish_time], held, survey.now):
                     yield feed_id, Reason.JOINS_CHEAPER
             elif policy.early is Early.ALWAYS:
                 yield feed_id, Reason.JOINS_ALWAYS
@@ -130,6 +130,16 @@ class Planner:
                 reason = policy.early_rule(source, on_chain, survey.now)
                 if reason is not None:
                     yield feed_id, reason
+
+    def _has_covered(self, progress: int, held: tuple[FeedId, Price, Price], now: float) -> bool:
+        """Whether so much of the way (ppm) to the feed's next push lies behind it."""
+        feed_id, source, on_chain = held
+        policy, calm = self.policies[feed_id], self._calm.get(feed_id)
+        if calm is not None and calm.on_chain is on_chain and calm.policy is policy:
+            short = calm.is_short_of(progress, source, now)
+        else:
+            short = False
+        return not short and policy.progress(source, on_chain, now) >= progress
 
     def _costs(self) -> tuple[Wei, Wei]:
         """What one more feed adds to a push, and what a push costs besides its feeds."""

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from keeper.domain.calm import calm_of
 from keeper.domain.policy import HELD, Confidence, Deviation, FeedPolicy, Reason, Rule, Staleness, TimeDifference
 from keeper.domain.price import Price
-from keeper.domain.units import Ppm
+from keeper.domain.units import MILLION, Ppm
 
 NOW = 1_700_000_000
 WITHIN = HELD[Reason.WITHIN_THRESHOLDS]
@@ -51,6 +51,23 @@ def test_it_misses_nothing_that_plain_rules_hold(
         shortcut = calm_of(policy, on_chain)
         assert shortcut is not None
         assert shortcut.holds(source, now)
+
+
+@given(policies(plain_rules), any_price, any_price, moments, st.integers(1, MILLION + 1))
+def test_what_is_short_of_some_progress_has_made_less(
+    policy: FeedPolicy, source: Price, on_chain: Price, now: float, progress: int
+) -> None:
+    shortcut = calm_of(policy, on_chain)
+    if shortcut is not None and shortcut.is_short_of(progress, source, now):
+        assert policy.progress(source, on_chain, now) < progress
+
+
+def test_a_price_that_has_not_moved_is_short_of_any_progress_until_it_ages() -> None:
+    on_chain = Price(1_000_000, 1, -8, NOW)
+    shortcut = calm_of(FeedPolicy(rules=(Deviation(Ppm(100)), Staleness(100))), on_chain)
+    assert shortcut is not None
+    assert shortcut.is_short_of(100_000, on_chain, NOW + 9)
+    assert not shortcut.is_short_of(100_000, on_chain, NOW + 10)
 
 
 def test_a_veto_and_a_limit_on_spending_leave_it_to_the_rules() -> None:

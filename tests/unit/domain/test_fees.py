@@ -14,8 +14,8 @@ from keeper.domain.fees import (
     GasOffer,
     UpdateFee,
     bumped,
-    joins_cheaper,
     offer,
+    progress_to_join,
     push_cost,
 )
 from keeper.domain.units import MILLION, WEI_PER_GWEI, Gas, Ppm, Wei
@@ -170,20 +170,16 @@ def test_joins_when_the_share_of_a_period_costs_less_than_a_push_of_its_own(
     progress: int, marginal: Wei, saved: Wei
 ) -> None:
     cheaper = Fraction(marginal) / Fraction(progress, MILLION) < marginal + saved
-    assert joins_cheaper(progress=progress, marginal_cost=marginal, saved_cost=saved) is cheaper
+    assert (progress >= progress_to_join(marginal_cost=marginal, saved_cost=saved)) is cheaper
 
 
 @given(marginal=AMOUNTS, saved=AMOUNTS)
 def test_joins_never_at_the_start_of_a_period(marginal: Wei, saved: Wei) -> None:
-    assert not joins_cheaper(progress=0, marginal_cost=marginal, saved_cost=saved)
+    assert progress_to_join(marginal_cost=marginal, saved_cost=saved) > 0
 
 
 def test_joins_from_the_break_even_point_on() -> None:
-    def joins(progress: int) -> bool:
-        return joins_cheaper(progress=progress, marginal_cost=Wei(26_000), saved_cost=Wei(78_000))
-
-    assert not joins(250_000)
-    assert joins(250_001)
+    assert progress_to_join(marginal_cost=Wei(26_000), saved_cost=Wei(78_000)) == 250_001
 
 
 def test_adds_up_what_a_push_cost() -> None:
