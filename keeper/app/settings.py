@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import PlainValidator
 
+from keeper.app.control_settings import ControlToken, ControlTokenFile, token_reader
 from keeper.app.endpoints import Endpoint, hermes_endpoints, secrets_in
 from keeper.app.fields import Common, setting
 from keeper.app.hermes_settings import HermesPlace, hermes_places
@@ -110,6 +111,14 @@ class Settings(Common):
         "While no stream is open, prices are requested at most so often in 10 seconds.", "5"
     )
 
+    control_token: ControlToken | None = setting(
+        "Whoever knows it may give orders over HTTP: `POST /v1/updates`, `/v1/pause`, `/v1/resume`. Without one these"
+        " do not exist."
+    )
+    control_token_file: ControlTokenFile | None = setting(
+        "A file that holds it, instead of `CONTROL_TOKEN`; read anew when used."
+    )
+
     metrics_host: Label = setting("The address that `/health`, `/status` and `/metrics` listen on.", "127.0.0.1")
     metrics_port: Port = setting("Their port; 0 is any free one.", "9090")
     log_level: Annotated[LogLevel, one_of(LogLevel)] = setting("`debug`, `info`, `warning` or `error`.", "info")
@@ -152,6 +161,8 @@ class Settings(Common):
         secrets += [part for place in self.hermes for part in secrets_in(place.endpoint.url.get_secret_value())]
         if isinstance(self.journal, PostgresServer):
             secrets += [self.journal.password or "", *journal_secrets(self.journal.url)]
+        if (token := token_reader(self.control_token, self.control_token_file)) is not None:
+            secrets.append(token())
         secrets += [secret for network in self.networks for secret in network.secrets()]
         return tuple(secret for secret in secrets if secret)
 

@@ -9,6 +9,7 @@ from typing import Never
 
 from keeper.app.accounts import Accounts, signer
 from keeper.app.clock import SystemClock
+from keeper.app.control_settings import token_reader
 from keeper.app.differences import aliases, policies
 from keeper.app.log_events import LogEvents
 from keeper.app.network_settings import Broadcast, NetworkSettings
@@ -40,6 +41,7 @@ from keeper.ports import Clock, Outside
 from keeper.server import overview
 from keeper.server.app import Server
 from keeper.server.event_metrics import EventMetrics
+from keeper.server.orders import OrderRoutes
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +100,10 @@ async def assembled(settings: Settings, *, dry_run: bool = False, origin: Origin
     reloader = None if origin is None else Reloader(settings, origin, networks=networks, source=source, logs=logs)
     keeper = Keeper(source=source, networks=networks, clock=clock, reloader=reloader)
     heeding = Heeding(orders, networks, clock)
-    server = Server(overview.routes(keeper, metrics), host=settings.metrics_host, port=settings.metrics_port)
+    token = token_reader(settings.control_token, settings.control_token_file)
+    control = OrderRoutes(keeper, orders, clock, token=token, asked=heeding.look_now)
+    routes = [*overview.routes(keeper, metrics), *control.routes()]
+    server = Server(routes, host=settings.metrics_host, port=settings.metrics_port)
     try:
         await journal.open()
         pruning = prune_hourly(journal, retention_s=settings.journal_retention_days * DAY_S, clock=clock)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from keeper.app.control_settings import token_reader
 from keeper.app.loading import load
 from keeper.app.problems import SettingsError
 from keeper.domain.errors import UsageError
@@ -109,13 +110,39 @@ def test_tells_what_is_wrong_with_a_value(name: str, value: str, words: str) -> 
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [("PRIVATE_KEY", "PRIVATE_KEY_FILE"), ("HERMES_API_KEY", "HERMES_API_KEY_FILE")],
+    [
+        ("PRIVATE_KEY", "PRIVATE_KEY_FILE"),
+        ("HERMES_API_KEY", "HERMES_API_KEY_FILE"),
+        ("CONTROL_TOKEN", "CONTROL_TOKEN_FILE"),
+    ],
 )
 def test_a_key_and_its_file_cannot_both_be_set(first: str, second: str, tmp_path: Path) -> None:
     key_file = tmp_path / "key"
     key_file.write_text(PRIVATE_KEY)
     told = problems({first: PRIVATE_KEY, second: str(key_file)}, folder=tmp_path)
     assert told == [f"{first} and {second} in the environment: only one of them can be set, remove the rest"]
+
+
+@pytest.mark.parametrize(("token", "why"), [("hunter2", "too short"), ("correct horse battery", "holds blanks")])
+def test_a_control_token_is_nothing_that_is_guessed_nor_garbled(token: str, why: str, tmp_path: Path) -> None:
+    (line,) = problems({"CONTROL_TOKEN": token}, folder=tmp_path)
+    assert line.startswith("CONTROL_TOKEN in the environment: ")
+    assert why in line
+    assert token not in line
+
+
+def test_the_control_token_is_a_secret_and_its_file_is_read_anew(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("correct-horse-battery\n")
+    loaded = settings({"CONTROL_TOKEN_FILE": str(file)})
+    assert "correct-horse-battery" in loaded.secrets()
+    read = token_reader(loaded.control_token, loaded.control_token_file)
+    assert read is not None
+    file.write_text("another-secret-that-is-long")
+    assert read() == "another-secret-that-is-long"
+    file.write_text("")
+    with pytest.raises(UsageError, match="CONTROL_TOKEN_FILE names an empty file"):
+        read()
 
 
 def test_feeds_cannot_be_named_in_two_ways_at_once(tmp_path: Path) -> None:
