@@ -5,7 +5,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --no-header --no-annotate
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help all fmt lint types layers test bench soak image manifests apiserver drills contracts contracts-check lock
+.PHONY: help all fmt lint types layers test bench soak image manifests apiserver drills dashboards contracts contracts-check lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ apiserver: ## kube-apiserver and etcd for the drills, built once (8 minutes, Deb
 
 drills: .venv/ops-installed apiserver ## keepers, leaders and manifests on a real kube-apiserver
 	$(BIN)/python -m pytest tests/drills
+
+dashboards: $(BIN)/uv ## write grafana/dashboards/ anew from grafana/boards.py
+	$(BIN)/python -m grafana.build
 
 contracts: ## compile the devnet's contract (needs npm)
 	cd contracts && npm ci --no-audit --no-fund && node build.mjs

@@ -37,6 +37,7 @@ class Keeper:
         self._clock = clock
         self._reloader = reloader
         self._started_at = clock.now()
+        self._health_told_at: float | None = None
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -84,6 +85,7 @@ class Keeper:
             sources=tuple(self._source.status()),
             networks=tuple(network.status() for network in self._networks),
             config=ConfigStatus() if self._reloader is None else self._reloader.status(),
+            health_told_at=self._health_told_at,
         )
 
     def _deliver(self, event: PriceEvent) -> None:
@@ -112,6 +114,7 @@ class Keeper:
             await asyncio.sleep(_HEALTH_LINE_EVERY_S)
             status = self.status()
             log_health(status)
+            self._health_told_at = status.now
             log_shadow(status)
 
     def _listen_to_signals(self) -> None:

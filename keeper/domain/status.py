@@ -260,6 +260,8 @@ class NetworkStatus:
     """Made as they are read, each as of then."""
     replacements: int = 0
     """Transactions that outbid an earlier one with the same nonce."""
+    longest_wait_s: float = 0.0
+    """How long the oldest transaction that a node may hold has not been mined; 0 while there is none."""
     spending: SpendStatus = SpendStatus()
     shadow: ShadowStatus | None = None
     """In a dry run only."""
@@ -295,3 +297,5 @@ class KeeperStatus:
     sources: tuple[SourceStatus, ...]
     networks: tuple[NetworkStatus, ...]
     config: ConfigStatus = ConfigStatus()
+    health_told_at: float | None = None
+    """When the health line was last logged."""

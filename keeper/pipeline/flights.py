@@ -76,6 +76,12 @@ class Flights:
         """
         return sum(flight.state not in {State.INCLUDED, State.FINAL} for flight in self.under_way)
 
+    @property
+    def longest_wait_s(self) -> float:
+        """How long the oldest transaction that a node may hold has not been mined; 0 while there is none."""
+        waiting = [flight.out[0].since for flight in self.all if flight.out and flight.receipt is None]
+        return max(0.0, self.now - min(waiting, default=self.now))
+
     def reserve(self, push: int) -> Flight:
         """A nonce for a push."""
         taken = {flight.nonce for flight in self.all if flight.push in self._aside}

@@ -50,6 +50,7 @@ class NetworkReport:
             balance=view.balance,
             nonce=self.submitter.next_nonce,
             in_flight=self.submitter.in_flight,
+            longest_wait_s=self.submitter.longest_wait_s,
             consecutive_failures=ledger.consecutive_failures,
             pushes={outcome: ledger.outcomes[outcome] for outcome in Outcome},
             spent_gas=ledger.spent_gas,

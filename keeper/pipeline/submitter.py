@@ -53,6 +53,11 @@ class Submitter:
         return self._flights.in_flight
 
     @property
+    def longest_wait_s(self) -> float:
+        """How long the oldest transaction that a node may hold has not been mined; 0 while there is none."""
+        return self._flights.longest_wait_s
+
+    @property
     def unverified(self) -> bool:
         """Whether something recovered was not found at a node yet: new work waits for it."""
         return any(flight.state is State.UNCERTAIN for flight in self._flights.under_way)

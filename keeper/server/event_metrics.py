@@ -24,6 +24,7 @@ from keeper.server.exposition import Family, Sample, labels
 _ORIGINS = ("timer", "signal", "control")
 _SEND_BUCKETS_S = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _RECEIPT_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 12, 16, 24, 36, 60, 120, 300)
+_RETRY_BUCKETS = (0, 1, 2, 3, 5, 10)
 
 
 class EventMetrics:
@@ -52,11 +53,25 @@ class EventMetrics:
         self._retries = Counter(
             "keeper_push_retries_total", "Attempts at a push after the first.", ["network"], registry=registry
         )
+        self._retries_per_push = Histogram(
+            "keeper_retries_per_push",
+            "Attempts at a push after the first, when it ended.",
+            ["network"],
+            buckets=_RETRY_BUCKETS,
+            registry=registry,
+        )
         self._read_failures = Counter(
             "keeper_chain_read_failures_total",
             "Reads of the chain that no endpoint answered.",
             ["network"],
             registry=registry,
+        )
+        self._by_network = (
+            self._tx_latency,
+            self._send_latency,
+            self._retries,
+            self._retries_per_push,
+            self._read_failures,
         )
         self._planned = Counter(
             "keeper_feeds_planned_total",
@@ -104,6 +119,7 @@ class EventMetrics:
 
     def _finished(self, event: PushFinished) -> None:
         self._writes.update((event.network, feed) for feed in event.written)
+        self._retries_per_push.labels(event.network).observe(event.retries)
         if event.latency_s is not None:
             self._tx_latency.labels(event.network).observe(event.latency_s)
         if event.cost is not None:
@@ -112,7 +128,7 @@ class EventMetrics:
     def prepare(self, status: KeeperStatus) -> None:
         """Start every series at 0, so that its first increase is seen as one."""
         for network in status.networks:
-            for metric in (self._tx_latency, self._send_latency, self._retries, self._read_failures):
+            for metric in self._by_network:
                 metric.labels(network.name)
             for origin, refused in product(_ORIGINS, ("no", "yes")):
                 self._forced.labels(network.name, origin, refused)

@@ -157,6 +157,12 @@ NETWORK_MEASURES: tuple[Measure[NetworkStatus], ...] = (
     Measure("keeper_nonce", "gauge", "The next nonce to be used.", lambda network, _: network.nonce),
     Measure("keeper_in_flight", "gauge", "Pushes sent and not yet resolved.", lambda network, _: network.in_flight),
     Measure(
+        "keeper_longest_wait_seconds",
+        "gauge",
+        "How long the oldest transaction that a node may hold has not been mined; 0 while there is none.",
+        lambda network, _: network.longest_wait_s,
+    ),
+    Measure(
         "keeper_replacements_total",
         "counter",
         "Transactions that outbid an earlier one with the same nonce.",
@@ -306,8 +312,10 @@ async def state_families(status: KeeperStatus) -> list[Family]:
     feeds = await paced(
         (labels(network=network.name, feed=feed.alias), feed) for network in status.networks for feed in network.feeds
     )
+    told = [] if status.health_told_at is None else [("", status.health_told_at)]
     return [
         Family("keeper_build_info", "gauge", "The version.", [(labels(version=status.version), 1)]),
+        Family("keeper_health_line_timestamp_seconds", "gauge", "When the health line was last logged.", told),
         Family("keeper_tasks", "gauge", "Tasks of the event loop.", [("", len(asyncio.all_tasks()))]),
         Family(
             "keeper_config_valid",

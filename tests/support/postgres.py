@@ -5,7 +5,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Self
 
 import asyncpg
+
+from tests.support.ports import free_port
 
 PASSWORD = "a secret: of/many@signs"
 QUOTED_PASSWORD = "a%20secret%3A%20of%2Fmany%40signs"
@@ -52,7 +53,7 @@ class PostgresProcess:
         password_file.write_text(PASSWORD)
         password_file.chmod(0o644)
         self._run("initdb", "--username=keeper", "--auth=scram-sha-256", f"--pwfile={password_file}", "--no-sync")
-        self.port = _free_port()
+        self.port = free_port()
         self.start()
         return self
 
@@ -138,10 +139,3 @@ def _ordinary_user() -> str | None:
         return None
     known = {entry.pw_name for entry in pwd.getpwall()}
     return "postgres" if "postgres" in known else "nobody"
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port

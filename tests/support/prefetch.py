@@ -6,6 +6,7 @@ from functools import partial
 
 from keeper.domain.errors import KeeperError
 from keeper.lab.anvil_install import ensure_anvil
+from tests.support import monitoring
 from tests.support.debian import can_install, install
 from tests.support.postgres import find
 
@@ -23,6 +24,7 @@ def ensure_postgres() -> None:
 
 if __name__ == "__main__":
     ensure_postgres()
+    monitoring.ensure()
     try:
         asyncio.run(ensure_anvil(announce=tell))
     except KeeperError as exc:

@@ -106,7 +106,13 @@ NETWORK = NetworkStatus(
     in_policy=InPolicy(since_start=Ppm(999_300), last_hour=Ppm(1_000_000)),
 )
 KEEPER = KeeperStatus(
-    version="0.1.0", started_at=NOW - 3_600, now=NOW, stopping=False, sources=(SOURCE,), networks=(NETWORK,)
+    version="0.1.0",
+    started_at=NOW - 3_600,
+    now=NOW,
+    stopping=False,
+    sources=(SOURCE,),
+    networks=(NETWORK,),
+    health_told_at=NOW - 20.0,
 )
 
 

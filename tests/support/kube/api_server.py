@@ -6,7 +6,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from keeper.lab.downloads import cache_folder
+from tests.support.ports import free_port
 
 HOW_TO_BUILD = "there is no kube-apiserver here; enable with: make apiserver"
 LEASE_RULE = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["list", "create", "update"]}
@@ -73,7 +73,7 @@ class KubeApiServer:
 
     def __enter__(self) -> Self:
         self._folder = Path(tempfile.mkdtemp(prefix="keeper-kube-"))
-        self.port, self._etcd_port, self._peer_port = (_free_port() for _ in range(3))
+        self.port, self._etcd_port, self._peer_port = (free_port() for _ in range(3))
         (self._folder / "audit.yaml").write_text(json.dumps(_AUDIT_POLICY))
         with (self._folder / "tokens.csv").open("w") as tokens:
             csv.writer(tokens).writerow([self._admin_token, "admin", "1", _ADMIN_GROUP])
@@ -264,10 +264,3 @@ def is_built() -> bool:
 
 def _content_type(method: str) -> str:
     return "application/merge-patch+json" if method == "PATCH" else "application/json"
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port

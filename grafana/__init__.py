@@ -1,0 +1,1 @@
+"""The dashboards of Grafana, and what makes them."""
