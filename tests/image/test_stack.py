@@ -99,6 +99,10 @@ async def test_an_update_is_forced_by_a_signal(stack: Stack) -> None:
     await wait_until(lambda: stack.pushes() > before, timeout_s=30)
 
 
+def test_the_keeper_in_its_container_can_be_verified(stack: Stack) -> None:
+    assert stack.inside("keeper", "keeper", "verify", "--pid", "1")
+
+
 async def test_prometheus_finds_and_reads_the_keeper(stack: Stack) -> None:
     async def found() -> bool:
         return await stack.query('up{job="pyth-keeper"}') == [1] and sum(await stack.query("price_updates_total")) > 0
