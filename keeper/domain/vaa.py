@@ -2,6 +2,7 @@
 
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 
 from coincurve import PublicKey
 from tiny_keccak import keccak256 as keccak
@@ -94,10 +95,14 @@ def decode_vaa(vaa: bytes) -> Vaa:
 
 
 def recover_signers(vaa: Vaa) -> dict[int, bytes]:
-    """Signer index -> the 20-byte address whose key signed; raises InvalidUpdate for an unusable signature."""
+    """Signer index -> the 20-byte address whose key signed; raises InvalidUpdate for an unusable signature.
+
+    What was recovered lately is remembered, since every network checks the same updates.
+    """
     return {signature.signer_index: _recover(signature, vaa.digest) for signature in vaa.signatures}
 
 
+@lru_cache(maxsize=256)
 def _recover(signature: Signature, digest: bytes) -> bytes:
     if signature.recovery_id not in _RECOVERY_IDS:
         raise InvalidUpdate(f"signature {signature.signer_index} has recovery id {signature.recovery_id}, not 0 or 1")
