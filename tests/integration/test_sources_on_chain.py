@@ -104,6 +104,30 @@ async def test_one_that_begins_to_forge_is_refused_on_chain_and_the_next_lands_i
         assert await trust(keeper) == {name(world.other): "refused", name(world.trusted): "trusted"}
 
 
+@pytest.mark.parametrize("world", [{}], indirect=True)
+async def test_one_that_begins_to_forge_costs_nothing_where_the_contract_names_who_signs(world: World) -> None:
+    environ = world.with_sources(world.other, world.trusted, HERMES_SIGNERS="contract", MIN_PRICE_CHANGE_PERCENT="0.5")
+    async with keeper_running(environ, world.folder) as keeper:
+
+        async def is_found_out() -> bool:
+            await jump(world)
+            return bool(keeper.told("source_distrusted"))
+
+        await wait_until(lambda: keeper.told("push_confirmed"), timeout_s=10)
+        assert (await keeper.network())["signers"] == {
+            "named_by": "contract",
+            "number": 0,
+            "signers": 1,
+            "quorum": 1,
+            "detail": "",
+        }
+        await world.other.control({"action": "forge"})
+        await wait_until(is_found_out, timeout_s=20)
+        (told,) = keeper.told("source_distrusted")
+        assert "is not by a signer that the contract trusts" in told["reason"]
+        assert keeper.told("push_reverted") == []
+
+
 async def next_line(keeper: RunningKeeper, *, after: dict[str, Any]) -> dict[str, Any]:
     """The end of the push that follows."""
 
