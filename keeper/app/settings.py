@@ -121,6 +121,9 @@ class Settings(Common):
 
     metrics_host: Label = setting("The address that `/health`, `/status` and `/metrics` listen on.", "127.0.0.1")
     metrics_port: Port = setting("Their port; 0 is any free one.", "9090")
+    http_requests_per_minute: CountAtLeastOne = setting(
+        "Each client may ask for each route so often in a minute; then it is told 429 and when to come back.", "600"
+    )
     log_level: Annotated[LogLevel, one_of(LogLevel)] = setting("`debug`, `info`, `warning` or `error`.", "info")
     log_format: Annotated[LogFormat, one_of(LogFormat)] = setting(
         "`json`, `text`, or `auto`: text on a terminal and JSON elsewhere.", "auto"

@@ -42,6 +42,7 @@ from keeper.server import overview
 from keeper.server.app import Server
 from keeper.server.event_metrics import EventMetrics
 from keeper.server.orders import OrderRoutes
+from keeper.server.safety import rate_limited
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +104,8 @@ async def assembled(settings: Settings, *, dry_run: bool = False, origin: Origin
     token = token_reader(settings.control_token, settings.control_token_file)
     control = OrderRoutes(keeper, orders, clock, token=token, asked=heeding.look_now)
     routes = [*overview.routes(keeper, metrics), *control.routes()]
-    server = Server(routes, host=settings.metrics_host, port=settings.metrics_port)
+    limit = rate_limited(settings.http_requests_per_minute)
+    server = Server(routes, [limit], host=settings.metrics_host, port=settings.metrics_port)
     try:
         await journal.open()
         pruning = prune_hourly(journal, retention_s=settings.journal_retention_days * DAY_S, clock=clock)

@@ -11,6 +11,7 @@ from aiohttp.typedefs import Middleware
 
 from keeper.domain.errors import UsageError
 from keeper.server.errors import json_errors
+from keeper.server.safety import KEEPALIVE_S, MAX_BODY_BYTES, MAX_HEADER_BYTES, add_headers
 
 _STOP_TIMEOUT_S = 1.0
 
@@ -35,9 +36,17 @@ class Server:
 
     async def start(self) -> None:
         """Listen; raises UsageError where that cannot be done."""
-        app = web.Application(middlewares=[json_errors, *self._middlewares])
+        app = web.Application(middlewares=[json_errors, *self._middlewares], client_max_size=MAX_BODY_BYTES)
+        app.on_response_prepare.append(add_headers)
         app.router.add_routes(self._routes)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_STOP_TIMEOUT_S)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            shutdown_timeout=_STOP_TIMEOUT_S,
+            keepalive_timeout=KEEPALIVE_S,
+            max_line_size=MAX_HEADER_BYTES,
+            max_field_size=MAX_HEADER_BYTES,
+        )
         await runner.setup()
         try:
             await web.TCPSite(runner, self._host, self._port).start()
