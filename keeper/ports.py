@@ -11,7 +11,7 @@ from keeper.domain.fees import FeeMarket, UpdateFee
 from keeper.domain.orders import Addressee, Pause, PushRequest, Standing
 from keeper.domain.price import Price
 from keeper.domain.signers import ContractSigners
-from keeper.domain.status import EndpointStatus, KeeperStatus, SourceStatus
+from keeper.domain.status import EndpointStatus, KeeperStatus, Leadership, SourceStatus
 from keeper.domain.transaction import FeedWrite, Flight, Receipt, SignedTransaction, Transaction
 from keeper.domain.units import FeedId, Gas, Wei
 
@@ -353,6 +353,48 @@ class FlightJournal(Journal, Protocol):
         ...
 
 
+class Mandate(Protocol):
+    """The right to send for one account on one chain: no two processes have it at a time."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether another process may have sent before."""
+        ...
+
+    @property
+    def send_s(self) -> float | None:
+        """A hand-over to a node must take no longer; None where there is no limit."""
+        ...
+
+    async def gain(self, account: Account) -> None:
+        """Stand by for it, and return once it is held. Raises UsageError where another process has it for good."""
+        ...
+
+    def assure(self) -> None:
+        """Before anything is signed, and before it is handed over; costs next to nothing.
+
+        Raises MandateLost where another process might have it before a hand-over is through: then it is not held any
+        more.
+        """
+        ...
+
+    async def asked_back(self) -> None:
+        """Return once another process should have it: what is in flight may land before it is given back."""
+        ...
+
+    async def lost(self) -> None:
+        """Return once it is not held any more."""
+        ...
+
+    async def release(self) -> None:
+        """Give it back, now that nothing will be sent any more: another process may have it at once. Never raises."""
+        ...
+
+    def status(self) -> Leadership:
+        """As of now."""
+        ...
+
+
 class Signer(Protocol):
     """Whoever holds the key."""
 
@@ -378,6 +420,7 @@ class Outside:
     heard_at: Callable[[], float | None]
     """Unix seconds at which a source brought prices last, new or not; None before the first."""
     orders: Orders
+    mandate: Mandate
 
 
 class Observed(Protocol):

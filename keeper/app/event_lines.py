@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, assert_never
 
 from keeper.app.journal_lines import journal_level, journal_line
+from keeper.app.leadership_lines import leadership_level, leadership_line
 from keeper.app.lines import FeedNames, Line, coins, listed
 from keeper.app.order_lines import order_level, order_line
 from keeper.app.source_lines import source_level, source_line
@@ -15,6 +16,8 @@ from keeper.domain.events import (
     ChainRead,
     ChainReadFailed,
     ContractChanged,
+    CoordinationFailed,
+    CoordinationRecovered,
     Event,
     FailingRepeatedly,
     FeeCapReached,
@@ -23,6 +26,8 @@ from keeper.domain.events import (
     ForceRequested,
     JournalFailed,
     JournalRecovered,
+    LeadershipGained,
+    LeadershipLost,
     NothingToPush,
     PushFinal,
     PushFinished,
@@ -65,12 +70,10 @@ _LEVEL_BY_OUTCOME = {
 def level_of(event: Event) -> int:
     """How urgent it is, as logging counts. Every step of a push is for debugging, its end is for everybody."""
     match event:
-        case ChainRead() | PushSent() | PushFinal():
-            level = logging.DEBUG
+        case ChainRead() | PushSent() | PushFinal() | PushPlanned():
+            level = logging.INFO if isinstance(event, PushPlanned) and event.dry_run else logging.DEBUG
         case ForceRequested() | ForceRefused() | NothingToPush() | PushingPaused() | PushingResumed():
             level = order_level(event)
-        case PushPlanned():
-            level = logging.INFO if event.dry_run else logging.DEBUG
         case (
             SourceConnected()
             | SourceLost()
@@ -92,6 +95,8 @@ def level_of(event: Event) -> int:
             level = logging.INFO if isinstance(event, FollowModeChanged) else logging.WARNING
         case SpendModeChanged() | BudgetNearlySpent() | BalanceLow() | PushHeld():
             level = spending_level(event)
+        case LeadershipGained() | LeadershipLost() | CoordinationFailed() | CoordinationRecovered():
+            level = leadership_level(event)
         case FailingRepeatedly():
             level = logging.CRITICAL
         case JournalFailed() | JournalRecovered():
@@ -118,6 +123,8 @@ def line_of(event: Event, names: FeedNames, reasons: Mapping[FeedId, Reason]) ->
             line = source_line(event)
         case ChainRead() | ChainReadFailed() | FollowModeChanged() | ContractChanged() | FailingRepeatedly():
             line = _network_line(event)
+        case LeadershipGained() | LeadershipLost() | CoordinationFailed() | CoordinationRecovered():
+            line = leadership_line(event)
         case ForceRequested() | ForceRefused() | NothingToPush() | PushingPaused() | PushingResumed():
             line = order_line(event)
         case PushPlanned() | PushSent() | PushRetried() | PushOrphaned() | PushFinal() | FeeCapReached():

@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import PlainValidator
 
 from keeper.app.control_settings import ControlToken, ControlTokenFile, token_reader
+from keeper.app.coordination_settings import WHOLE_SECONDS, Coordination
 from keeper.app.endpoints import Endpoint, hermes_endpoints, secrets_in
 from keeper.app.fields import Common, setting
 from keeper.app.hermes_settings import HermesPlace, hermes_places
@@ -28,6 +29,7 @@ from keeper.app.values import (
     Days,
     Label,
     Milliseconds,
+    Name,
     NewFile,
     Port,
     SecretFile,
@@ -117,6 +119,25 @@ class Settings(Common):
     )
     control_token_file: ControlTokenFile | None = setting(
         "A file that holds it, instead of `CONTROL_TOKEN`; read anew when used."
+    )
+
+    coordination: Annotated[Coordination, one_of(Coordination)] = setting(
+        "By what several keepers with one key agree who sends, while the others stand by: `kubernetes` (Leases),"
+        " `postgres` (the journal's server), `file` (a lock on this machine) or `none`; `auto` is `kubernetes` in a pod"
+        " with a service account, and `none` elsewhere.",
+        "auto",
+    )
+    lease_duration_ms: Annotated[int, WHOLE_SECONDS] = setting(
+        "A keeper that is gone or cut off is replaced after so long; whole seconds.", "15000"
+    )
+    lease_name_prefix: Name = setting(
+        "What the names of the Leases begin with; keepers with the same one compete.", "pyth-keeper"
+    )
+    pod_name: Label | None = setting("What the others call this keeper; the machine's name where it is not set.")
+    kubernetes_service_host: Label | None = setting("Where the API of the cluster is; Kubernetes sets it.")
+    kubernetes_service_port: Port = setting("Its port; Kubernetes sets it.", "443")
+    kubernetes_service_account: Label | None = setting(
+        "The folder with `token`, `ca.crt` and `namespace`, where it is not Kubernetes' own."
     )
 
     metrics_host: Label = setting("The address that `/health`, `/status` and `/metrics` listen on.", "127.0.0.1")

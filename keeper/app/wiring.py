@@ -10,6 +10,7 @@ from typing import Never
 from keeper.app.accounts import Accounts, signer
 from keeper.app.clock import SystemClock
 from keeper.app.control_settings import token_reader
+from keeper.app.coordination import coordinator
 from keeper.app.differences import aliases, policies
 from keeper.app.log_events import LogEvents
 from keeper.app.network_settings import Broadcast, NetworkSettings
@@ -18,6 +19,7 @@ from keeper.app.runtime import Keeper
 from keeper.app.settings import Settings
 from keeper.app.spend_rules import fee_policy, spend_rules
 from keeper.app.values import SignersOf
+from keeper.coordination.solo import Solo
 from keeper.domain.budget import DAY_S
 from keeper.domain.events import Event
 from keeper.domain.signers import ByContract, SignerCheck, SignerSet, majority
@@ -83,6 +85,7 @@ async def assembled(settings: Settings, *, dry_run: bool = False, origin: Origin
     pools = [rpc_pool(network, clock) for network in settings.networks]
     orders = JournalOrders(database_of(settings))
     accounts = Accounts()
+    agreed = coordinator(settings, clock=clock, emit=emit)
     networks = [
         Network(
             config=_network_config(network, dry_run=dry_run),
@@ -94,6 +97,7 @@ async def assembled(settings: Settings, *, dry_run: bool = False, origin: Origin
                 emit=emit,
                 heard_at=lambda: newest_event(source.status()),
                 orders=orders,
+                mandate=Solo() if dry_run else agreed.mandate(network.network_name),
             ),
         )
         for network, pool in zip(settings.networks, pools, strict=True)
@@ -109,11 +113,17 @@ async def assembled(settings: Settings, *, dry_run: bool = False, origin: Origin
     try:
         await journal.open()
         pruning = prune_hourly(journal, retention_s=settings.journal_retention_days * DAY_S, clock=clock)
-        async with server, running(pruning, name="journal pruning"), running(heeding.run(), name="orders"):
+        async with (
+            server,
+            running(pruning, name="journal pruning"),
+            running(heeding.run(), name="orders"),
+            running(agreed.run(), name="elections"),
+        ):
             yield Parts(keeper, server)
     finally:
         for pool in pools:
             await pool.close()
+        await agreed.close()
         await orders.close()
         await journal.close()
 

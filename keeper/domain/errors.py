@@ -7,6 +7,7 @@
     │   ├── Throttled         asked to slow down; carries how long
     │   ├── Uncertain         no answer: what was sent may have arrived
     │   └── JournalError      the journal cannot be written or read
+    ├── MandateLost           another process sends for the account, or may soon
     ├── Rejected              this request is refused; the same one again will be too
     │   └── SendRefused       a node refused a transaction; carries why
     └── Fatal                 no retry helps: a human must change something
@@ -47,6 +48,10 @@ class Uncertain(Transient):
 
 class JournalError(Transient):
     """The journal cannot be written or read."""
+
+
+class MandateLost(KeeperError):
+    """Another process may send for the account by now: nothing is signed, handed over or written down."""
 
 
 class Rejected(KeeperError):

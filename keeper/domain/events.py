@@ -305,6 +305,41 @@ class FeeCapReached:
     max_fee: Wei
 
 
+@dataclass(frozen=True, slots=True)
+class LeadershipGained:
+    """From now on this process sends for the network's account."""
+
+    network: str
+    shard: str
+    """The account on its chain."""
+    epoch: int
+    """So many times it was taken over."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeadershipLost:
+    """It does not any more: it watches, and stands by."""
+
+    network: str
+    shard: str
+    epoch: int
+    why: str
+    planned: bool
+    """Whether it was given back in order, with nothing left to be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class CoordinationFailed:
+    """Nobody can tell who may send; told once, until that works again."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class CoordinationRecovered:
+    """It can be told again."""
+
+
 Event: TypeAlias = (
     SourceConnected
     | SourceLost
@@ -336,4 +371,8 @@ Event: TypeAlias = (
     | PushOrphaned
     | PushFinal
     | FeeCapReached
+    | LeadershipGained
+    | LeadershipLost
+    | CoordinationFailed
+    | CoordinationRecovered
 )

@@ -230,6 +230,24 @@ class ShadowStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Leadership:
+    """Who sends for a network's account, as this process knows it."""
+
+    held: bool = True
+    """Whether this one does."""
+    shard: str = ""
+    """The account on its chain; empty where nobody else is reckoned with."""
+    holder: str = ""
+    """Who does; empty where that is nobody, or not known."""
+    epoch: int = 0
+    """So many times it was taken over."""
+    since: float | None = None
+    """Unix seconds since when the holder does, by the holder's clock."""
+    trouble: str = ""
+    """Why nobody can tell; empty while all is well."""
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkStatus:
     """One network."""
 
@@ -273,6 +291,7 @@ class NetworkStatus:
     """None where the contract alone judges."""
     pause: Pause | None = None
     """By order of an operator."""
+    leadership: Leadership = Leadership()
 
 
 @dataclass(frozen=True, slots=True)

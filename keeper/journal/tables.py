@@ -234,3 +234,16 @@ pauses = Table(
     Column("asked_by", Text, nullable=False),
     Column("since", Double, nullable=False),
 )
+
+leases = Table(
+    "keeper_leases",
+    metadata,
+    Column("shard", Text, primary_key=True),  # an account on a chain
+    Column("version", BigInteger, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("duration_s", Integer, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("acquired_us", BigInteger, nullable=False),
+    Column("renewed_us", BigInteger, nullable=False),
+    Column("notes", Text, nullable=False),
+)

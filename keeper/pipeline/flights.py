@@ -92,6 +92,8 @@ class Flights:
     def take_over(self, flights: Iterable[Flight]) -> None:
         """Begin with these, of an earlier process."""
         self._flights.clear()
+        self._doubted.clear()
+        self._aside.clear()
         for flight in flights:
             self.nonces.skip_to(flight.nonce + 1)
             self.keep(flight)

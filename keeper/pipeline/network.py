@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Never
 
 from keeper.domain.budget import DAY_S
-from keeper.domain.errors import KeeperError
+from keeper.domain.errors import KeeperError, MandateLost
 from keeper.domain.events import (
     Event,
     FailingRepeatedly,
@@ -53,7 +53,7 @@ from keeper.pipeline.tracker import OnChainView
 from keeper.pipeline.trust import Trust
 from keeper.pipeline.upkeep import Upkeep
 from keeper.pipeline.vetting import Vetting
-from keeper.ports import Outside, PriceEvent
+from keeper.ports import Account, Outside, PriceEvent
 
 _LOOK_AGAIN_S = 1.0
 """Feeds fall due by time as well: judged at least this often, events or none."""
@@ -163,6 +163,8 @@ class Network:
         self._policies = config.policies
         self._pause: Pause | None = None
         self._stopping = False
+        self._yields = False
+        """Whether another process should have the mandate, once what is in flight has landed."""
         self._ready = False
 
     @property
@@ -240,10 +242,10 @@ class Network:
     async def run(self) -> None:
         """Until `stop`: read the chain, settle what was left, then push whatever falls due.
 
-        Cancelled, it tells what stays in flight.
+        Cancelled, it tells what stays in flight. Nothing is sent without the mandate; who waits for it is ready.
         """
         try:
-            left = await self._get_ready()
+            await self._get_ready()
             async with asyncio.TaskGroup() as tasks:
                 beside = [
                     tasks.create_task(self._upkeep.poll_forever(), name=f"poll {self.name}"),
@@ -254,17 +256,16 @@ class Network:
                 ]
                 if self._config.force_interval_s:
                     beside.append(tasks.create_task(self._force_forever(), name=f"force timer {self.name}"))
-                flights = [self._take_off(tasks, flight) for flight in left]
-                await self._push_until_stopped(tasks, flights)
-                await self._drained()
-                for task in (*beside, *flights):
+                while await self._may_send():
+                    await self._send()
+                for task in beside:
                     task.cancel()
         finally:
-            for abandoned in self._submitter.abandon():
-                self._tell(abandoned)
+            self._leave_flights()
+            await self._outside.mandate.release()
 
-    async def _get_ready(self) -> Sequence[Flight]:
-        """The first read, the contract's terms by the first real update, and what the last process left in flight."""
+    async def _get_ready(self) -> None:
+        """The first read, and the contract's terms by the first real update."""
         delay_s = self._config.submit.retry_delay_s / 8
         while not self._stopping:
             try:
@@ -273,9 +274,75 @@ class Network:
                     await self._upkeep.read()
                 if self._buffer.any() is not None:
                     await self._vetting.try_all()
-                    return await self._recover()
+                    return
                 self._upkeep.trouble = "no price has arrived yet"
                 await self._await_news(until=self._clock.monotonic() + _LOOK_AGAIN_S)
+            except KeeperError as exc:
+                self._upkeep.failed(exc)
+                await asyncio.sleep(delay_s)
+                delay_s = min(2 * delay_s, self._config.submit.retry_delay_s)
+
+    async def _may_send(self) -> bool:
+        """Stand by until the mandate is held; False once the keeper is to stop."""
+        if self._view.known_chain_id is None or self._stopping:
+            return False
+        account = Account(self.name, self._view.known_chain_id, self._outside.signer.address)
+        gaining = asyncio.create_task(self._outside.mandate.gain(account), name=f"stand by {self.name}")
+        gaining.add_done_callback(lambda _: self._news.set())
+        try:
+            await asyncio.sleep(0)
+            while not gaining.done() and not self._stopping:
+                self._ready, self._upkeep.trouble = True, ""
+                self._assess()
+                self._freshness.assess(self._survey())
+                await self._await_news(until=self._clock.monotonic() + _LOOK_AGAIN_S)
+            if gaining.done():
+                gaining.result()
+            return not self._stopping
+        finally:
+            gaining.cancel()
+
+    async def _send(self) -> None:
+        """Settle what was left, then push whatever falls due: for as long as the mandate is held and not asked back."""
+        self._yields = False
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                watching = [
+                    tasks.create_task(self._end_when_lost(), name=f"lost {self.name}"),
+                    tasks.create_task(self._yield_when_asked(), name=f"asked back {self.name}"),
+                ]
+                flights = [self._take_off(tasks, flight) for flight in await self._settled()]
+                await self._push_until_stopped(tasks, flights)
+                await self._drained()
+                for task in (*watching, *flights):
+                    task.cancel()
+        except* MandateLost:
+            self._leave_flights()
+        else:
+            await self._outside.mandate.release()
+
+    async def _end_when_lost(self) -> Never:
+        await self._outside.mandate.lost()
+        raise MandateLost(f"{self.name}: another process may send")
+
+    async def _yield_when_asked(self) -> None:
+        await self._outside.mandate.asked_back()
+        self._yields = True
+        self._news.set()
+
+    def _leave_flights(self) -> None:
+        """What is in flight stays with the chain and in the journal."""
+        for abandoned in self._submitter.abandon():
+            self._tell(abandoned)
+        self._submitter.forget()
+        self._carried.clear()
+
+    async def _settled(self) -> Sequence[Flight]:
+        """What was left in flight, by an earlier process or another one; none where the keeper stops before."""
+        delay_s = self._config.submit.retry_delay_s / 8
+        while not self._stopping:
+            try:
+                return await self._recover()
             except KeeperError as exc:
                 self._upkeep.failed(exc)
                 await asyncio.sleep(delay_s)
@@ -295,7 +362,7 @@ class Network:
         return recovered.flights
 
     async def _push_until_stopped(self, tasks: asyncio.TaskGroup, flights: list[asyncio.Task[None]]) -> None:
-        while not self._stopping:
+        while not self._stopping and not self._yields:
             await self._learn_from_failures()
             if self._is_full():
                 await self._await_news(until=self._clock.monotonic() + _LOOK_AGAIN_S)

@@ -71,4 +71,5 @@ class NetworkReport:
             trust=self.trust.status(),
             signers=self.signatures.status(),
             spending=self.governor.status(self.outside.clock.now()),
+            leadership=self.outside.mandate.status(),
         )

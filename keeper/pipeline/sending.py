@@ -1,5 +1,6 @@
 """The way out: an update is signed, goes to the journal, and is handed over; refusals are answered."""
 
+import asyncio
 from contextlib import suppress
 
 from keeper.domain.errors import KeeperError, Refusal, SendRefused, Uncertain
@@ -46,6 +47,7 @@ class Sender:
         if price is None:
             self._outside.emit(FeeCapReached(self._config.network, flight.push, self._config.fees.max_fee))
             return await self._keep_alive(flight)
+        self._outside.mandate.assure()
         try:
             signed = await self._outside.signer.sign(
                 Transaction(
@@ -82,8 +84,9 @@ class Sender:
         """Hand an attempt over: to the first endpoint that answers, or to all of them once that did not help."""
         first = attempt.fate is Fate.SIGNED
         repeats = not first and self._flights.is_on_time(flight)
+        self._outside.mandate.assure()
         try:
-            endpoint = await self._outside.chain.broadcast(attempt.signed, everywhere=bool(flight.out))
+            endpoint = await self._hand_over(flight, attempt)
         except SendRefused as refused:
             return await self._refused(flight, attempt, refused)
         except Uncertain as exc:
@@ -98,6 +101,14 @@ class Sender:
         fact = Taken(attempt.signed.hash, self._view.head, repeats)
         taken = await self._flights.step(flight, fact, "taken", tx_hash=attempt.signed.hash, endpoint=endpoint)
         return taken if first and len(flight.attempts) == 1 else await self._repair.check_for_gap(taken)
+
+    async def _hand_over(self, flight: Flight, attempt: Attempt) -> str:
+        """To the nodes, for no longer than the mandate lasts. Raises as Chain.broadcast does."""
+        try:
+            async with asyncio.timeout(self._outside.mandate.send_s):
+                return await self._outside.chain.broadcast(attempt.signed, everywhere=bool(flight.out))
+        except TimeoutError as exc:
+            raise Uncertain("no node answered for as long as the mandate allows") from exc
 
     def _sent_event(self, flight: Flight, attempt: Attempt, endpoint: str) -> PushSent:
         plan = attempt.plan

@@ -144,6 +144,13 @@ class Submitter:
             case _:
                 assert_never(action)
 
+    def forget(self) -> None:
+        """Nothing is under way any more: whoever may send settles it."""
+        for flight in self._flights.all:
+            self._watcher.close(flight)
+            self._view.forget(flight.push)
+        self._flights.take_over(())
+
     def abandon(self) -> list[PushFinished]:
         """The keeper stops: what is in flight stays with the chain and in the journal."""
         left = (flight for flight in self._flights.all if flight.out and flight.receipt is None)

@@ -144,7 +144,16 @@ def network_health(network: NetworkStatus) -> Component:
     allowance = network.spending.allowance
     if allowance.mode is SpendMode.STOPPED:
         return Component(Level.UNHEALTHY, f"{SPENDING[allowance]} (account {network.account})")
-    return _pause(network) or _failures(network) or _running(network)
+    return _pause(network) or _standby(network) or _failures(network) or _running(network)
+
+
+def _standby(network: NetworkStatus) -> Component | None:
+    leadership = network.leadership
+    if leadership.trouble:
+        return Component(Level.DEGRADED, f"it cannot be told who may send: {leadership.trouble}")
+    if leadership.held:
+        return None
+    return Component(Level.HEALTHY, f"stands by: {leadership.holder or 'nobody'} sends")
 
 
 def _pause(network: NetworkStatus) -> Component | None:

@@ -123,6 +123,12 @@ NETWORK_MEASURES: tuple[Measure[NetworkStatus], ...] = (
         lambda network, _: int(network.pause is not None),
     ),
     Measure(
+        "keeper_leader",
+        "gauge",
+        "Whether this keeper sends for the account (1) or stands by (0).",
+        lambda network, _: int(network.leadership.held),
+    ),
+    Measure(
         "keeper_event_driven",
         "gauge",
         "Whether the chain tells what happens by itself (1) or is polled (0).",

@@ -150,6 +150,22 @@ class PauseView(msgspec.Struct, frozen=True):
     since: float
 
 
+class LeadershipView(msgspec.Struct, frozen=True):
+    """Who sends for a network's account, as this keeper knows it."""
+
+    held: bool
+    """Whether this one does."""
+    shard: str
+    """The account on its chain; empty where nobody else is reckoned with."""
+    holder: str
+    """Who does; empty where that is nobody, or not known."""
+    epoch: int
+    """So many times it was taken over."""
+    since: float | None
+    trouble: str
+    """Why nobody can tell, or empty."""
+
+
 class NetworkView(msgspec.Struct, frozen=True):
     """One network."""
 
@@ -162,6 +178,7 @@ class NetworkView(msgspec.Struct, frozen=True):
     detail: str
     paused: PauseView | None
     """None unless an operator has paused it."""
+    leadership: LeadershipView
     following: str
     """How the keeper knows what is on chain."""
     block: int | None

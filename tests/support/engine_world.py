@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Self
 
+from keeper.coordination.solo import Solo
 from keeper.domain.accounting import cost_of
 from keeper.domain.events import Event
 from keeper.domain.transaction import Fate, Flight, SignedTransaction, State
@@ -105,6 +106,7 @@ class World:
                 emit=self.events.append,
                 heard_at=LoopClock().now,
                 orders=FakeOrders(),
+                mandate=Solo(),
             ),
         )
         self._running = asyncio.create_task(self.network.run())

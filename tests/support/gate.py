@@ -1,6 +1,8 @@
 """An RPC endpoint in front of a real node that holds up what is broadcast, at either side of the node."""
 
 import asyncio
+import json
+import time
 from enum import Enum, auto
 from types import TracebackType
 from typing import Self
@@ -32,8 +34,13 @@ class Gate:
         self.hold = Hold.NOTHING
         self.held = 0
         """Broadcasts that were held up."""
-        self.broadcasts = 0
-        """All that came."""
+        self.heard: list[tuple[float, str]] = []
+        """All that came: Unix seconds, and the signed transaction in hex."""
+
+    @property
+    def broadcasts(self) -> int:
+        """How many came."""
+        return len(self.heard)
 
     @property
     def url(self) -> str:
@@ -59,7 +66,8 @@ class Gate:
     async def _post(self, request: web.Request) -> web.Response:
         body = await request.read()
         is_broadcast = _BROADCAST in body
-        self.broadcasts += is_broadcast
+        if is_broadcast:
+            self.heard.append((time.time(), json.loads(body)["params"][0]))
         if is_broadcast and self.hold is Hold.REQUEST:
             return await self._hold_up()
         async with self._client.post(self._upstream, data=body, headers=_JSON) as response:

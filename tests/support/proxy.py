@@ -77,7 +77,11 @@ class FaultyProxy:
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, client_reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
-        upstream_reader, upstream = await asyncio.open_connection(_HOST, self._upstream_port)
+        try:
+            upstream_reader, upstream = await asyncio.open_connection(_HOST, self._upstream_port)
+        except OSError:
+            client.transport.abort()
+            return
         pumps = [
             asyncio.create_task(self._pump(client_reader, upstream), name="proxy to upstream"),
             asyncio.create_task(self._pump(upstream_reader, client, answers=True), name="proxy to client"),

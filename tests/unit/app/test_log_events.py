@@ -16,6 +16,8 @@ from keeper.domain.events import (
     ChainRead,
     ChainReadFailed,
     ContractChanged,
+    CoordinationFailed,
+    CoordinationRecovered,
     Event,
     FailingRepeatedly,
     FeeCapReached,
@@ -24,6 +26,8 @@ from keeper.domain.events import (
     ForceRequested,
     JournalFailed,
     JournalRecovered,
+    LeadershipGained,
+    LeadershipLost,
     NothingToPush,
     PushFinal,
     PushFinished,
@@ -128,6 +132,11 @@ EVENTS: tuple[tuple[Event, str, str], ...] = (
     (BudgetNearlySpent("evm", Wei(8 * 10**17), Wei(10**18)), "WARNING", "budget_nearly_spent"),
     (BalanceLow("evm", Wei(10**18), 81_000), "WARNING", "balance_low"),
     (PushHeld("evm", FEEDS), "DEBUG", "push_held_by_budget"),
+    (LeadershipGained("evm", "31337-0xab", 3), "INFO", "leadership_gained"),
+    (LeadershipLost("evm", "31337-0xab", 3, "given back", planned=True), "INFO", "leadership_lost"),
+    (LeadershipLost("evm", "31337-0xab", 3, "too late", planned=False), "WARNING", "leadership_lost"),
+    (CoordinationFailed("cannot be reached"), "ERROR", "coordination_failed"),
+    (CoordinationRecovered(), "INFO", "coordination_recovered"),
     (JournalFailed("the disk is full"), "CRITICAL", "journal_failed"),
     (JournalRecovered(backlog=7, lost=0), "INFO", "journal_recovered"),
 )
@@ -156,7 +165,7 @@ def test_an_event_is_one_line_with_its_level_and_name(
     (record,) = heard.records
     assert (record.levelname, record.getMessage()) == (level, name)
     assert text_of(record)
-    about_all = isinstance(event, JournalFailed | JournalRecovered)
+    about_all = isinstance(event, JournalFailed | JournalRecovered | CoordinationFailed | CoordinationRecovered)
     assert about_all or fields_of(record).keys() & {"source", "network"}
 
 

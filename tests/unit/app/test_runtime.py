@@ -7,6 +7,7 @@ from typing import Never
 import pytest
 
 from keeper.app.runtime import Keeper
+from keeper.coordination.solo import Solo
 from keeper.domain.status import SourceStatus
 from keeper.domain.units import FeedId
 from keeper.pipeline.network import Network
@@ -62,6 +63,7 @@ async def network(chain: FakeChain, *, falls: int) -> Falling:
         emit=lambda _: None,
         heard_at=LoopClock().now,
         orders=FakeOrders(),
+        mandate=Solo(),
     )
     made = Falling(config=CONFIG, outside=outside)
     made.falls, made.started = falls, []

@@ -242,7 +242,18 @@ async def test_can_be_opened_again_while_it_is_open(journal: SqliteJournal) -> N
 async def test_goes_on_in_tables_that_were_made_anew(journal: SqliteJournal, file: SqliteFile) -> None:
     await record(journal)
     with closing(sqlite3.connect(file.path)) as connection, connection:
-        for table in ("orders", "pauses", "notes", "attempts", "feed_costs", "pushes", "accounts", "journal_version"):
+        tables = (
+            "orders",
+            "pauses",
+            "leases",
+            "notes",
+            "attempts",
+            "feed_costs",
+            "pushes",
+            "accounts",
+            "journal_version",
+        )
+        for table in tables:
             connection.execute(f"DROP TABLE keeper_{table}")
     with pytest.raises(JournalError, match="no such table"):
         await record(journal, 2)

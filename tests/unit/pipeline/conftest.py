@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from keeper.coordination.solo import Solo
 from keeper.domain.budget import Budget
 from keeper.domain.events import Event, PushFinished, PushPlanned
 from keeper.domain.fees import FeePolicy
@@ -120,6 +121,7 @@ def start() -> Start:
                 emit=events.append,
                 heard_at=source.heard_at,
                 orders=orders,
+                mandate=Solo(),
             ),
         )
         task = asyncio.create_task(network.run())

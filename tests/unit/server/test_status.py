@@ -64,6 +64,7 @@ async def test_tells_of_each_network() -> None:
         "ready": True,
         "detail": "",
         "paused": {"by": "alice", "since": NOW - 60},
+        "leadership": {"held": True, "shard": "", "holder": "", "epoch": 0, "since": None, "trouble": ""},
         "following": "polling",
         "block": 77,
         "balance": {"wei": "1500000000000000000", "native": "1.5"},

@@ -1,0 +1,121 @@
+"""One sender for an account on one machine: a lock on a file, which the kernel takes back however a process ends."""
+
+import asyncio
+import fcntl
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from keeper.coordination.lease import shard_of
+from keeper.domain.errors import MandateLost, UsageError
+from keeper.domain.events import LeadershipGained, LeadershipLost
+from keeper.domain.status import Leadership
+from keeper.ports import Account, Clock, Emit
+
+_LOOK_EVERY_S = 0.5
+_FOR_ALL = 0o666
+"""Keepers of several users may meet here; the files hold no secret."""
+
+
+class FileLock:
+    """See Mandate. Whoever waits takes over within a second; a process that is frozen keeps its lock."""
+
+    is_shared = True
+    send_s = None
+
+    def __init__(self, network: str, folder: Path, *, waits: bool, clock: Clock, emit: Emit) -> None:
+        """`waits`: stand by while another process holds the lock, instead of refusing to run beside it."""
+        self._network = network
+        self._folder = folder
+        self._waits = waits
+        self._clock = clock
+        self._emit = emit
+        self._shard = ""
+        self._file: int | None = None
+        self._epoch = 0
+        self._since: float | None = None
+        self._lost = asyncio.Event()
+
+    @property
+    def _path(self) -> Path:
+        return self._folder / f"pyth-keeper-{self._shard}.lock"
+
+    async def gain(self, account: Account) -> None:
+        """See Mandate."""
+        self._shard = shard_of(account)
+        while not self._try():
+            if not self._waits:
+                raise UsageError(
+                    f"another keeper on this machine sends with the account {account.address} on chain"
+                    f" {account.chain_id}: stop it, give this one a key of its own, or let it stand by with"
+                    " COORDINATION=file"
+                )
+            await asyncio.sleep(_LOOK_EVERY_S)
+        self._since = self._clock.now()
+        self._lost.clear()
+        self._emit(LeadershipGained(self._network, self._shard, self._epoch))
+
+    def _try(self) -> bool:
+        """Lock the file that is there now; one that was taken away meanwhile locks nobody out."""
+        try:
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, _FOR_ALL)
+        except OSError as exc:
+            raise UsageError(
+                f"no lock can be taken at {self._path} ({exc.strerror}): set TMPDIR to a folder that all keepers of"
+                " this machine share and may write, or COORDINATION=postgres"
+            ) from exc
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._epoch = int(os.pread(file, 20, 0) or b"0") + 1
+            os.pwrite(file, str(self._epoch).encode(), 0)
+        except (OSError, ValueError):
+            os.close(file)
+            return False
+        self._file = file
+        if self._is_there():
+            return True
+        self._drop()
+        return False
+
+    def _is_there(self) -> bool:
+        assert self._file is not None
+        with suppress(OSError):
+            return os.path.samestat(os.fstat(self._file), self._path.stat())
+        return False
+
+    def assure(self) -> None:
+        """See Mandate."""
+        if self._file is None or not self._is_there():
+            self._end("its lock was taken away", planned=False)
+            raise MandateLost(f"the lock {self._path} was taken away: another keeper may hold it")
+
+    async def asked_back(self) -> None:
+        """See Mandate."""
+        await asyncio.Event().wait()
+
+    async def lost(self) -> None:
+        """See Mandate."""
+        await self._lost.wait()
+
+    async def release(self) -> None:
+        """See Mandate."""
+        self._end("given back", planned=True)
+
+    def _end(self, why: str, *, planned: bool) -> None:
+        if self._file is not None:
+            self._drop()
+            self._lost.set()
+            self._emit(LeadershipLost(self._network, self._shard, self._epoch, why, planned))
+
+    def _drop(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)
+
+    def status(self) -> Leadership:
+        """See Mandate."""
+        held = self._file is not None
+        holder = f"pid {os.getpid()}" if held else ""
+        return Leadership(
+            held=held, shard=self._shard, holder=holder, epoch=self._epoch, since=self._since if held else None
+        )

@@ -1,0 +1,1 @@
+"""Leases of Kubernetes, by its API."""
