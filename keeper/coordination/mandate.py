@@ -31,6 +31,8 @@ from keeper.ports import Account, Clock, Emit
 
 _MICRO = 1_000_000
 _JITTER = 0.1
+_TIMER_GRAIN_S = 0.001
+"""No wait is shorter."""
 _WRITING = "writing"
 _TOO_LATE = "its lease could not be renewed in time"
 _GIVEN_BACK = "given back"
@@ -218,7 +220,7 @@ class LeaseMandate:
 
     async def _rest(self, until: float) -> None:
         try:
-            async with asyncio.timeout(max(until - self._office.boottime(), 0)):
+            async with asyncio.timeout(max(until - self._office.boottime(), _TIMER_GRAIN_S)):
                 await self._stirred.wait()
         except TimeoutError:
             return

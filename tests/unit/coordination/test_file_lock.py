@@ -1,6 +1,7 @@
 """One sender for an account on one machine."""
 
 import asyncio
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,8 +69,7 @@ async def test_accounts_do_not_disturb_one_another(make: MakeLock) -> None:
 async def test_a_lock_that_was_taken_away_is_over(make: MakeLock, tmp_path: Path, events: list[Event]) -> None:
     lock = make()
     await lock.gain(ACCOUNT)
-    (file,) = tmp_path.iterdir()
-    file.unlink()
+    shutil.rmtree(tmp_path)
     with pytest.raises(MandateLost):
         lock.assure()
     async with asyncio.timeout(1):
