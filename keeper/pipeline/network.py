@@ -179,8 +179,8 @@ class Network:
 
     @property
     def takes_requests(self) -> bool:
-        """Whether a request that is given to it now would be heeded."""
-        return self._ready
+        """Whether a request that is given to it now would be heeded: not while another process sends."""
+        return self._ready and self._outside.mandate.status().held
 
     # What comes in
 
