@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from secrets import token_hex
 from tempfile import gettempdir
@@ -18,6 +18,7 @@ from keeper.coordination.kubernetes.access import SERVICE_ACCOUNT, Access, api_u
 from keeper.coordination.kubernetes.leases import KubernetesLeases
 from keeper.coordination.lease import LeaseStore, Pace
 from keeper.coordination.mandate import Office
+from keeper.coordination.orders import LeaseOrders
 from keeper.coordination.postgres import PostgresLeases
 from keeper.coordination.solo import Solo
 from keeper.coordination.trouble import Trouble
@@ -36,15 +37,18 @@ class Coordinator:
     """For a network, by its name."""
     run: Callable[[], Coroutine[None, None, Never]]
     close: Callable[[], Awaitable[None]]
+    orders: LeaseOrders | None = None
+    """Where operators leave their orders; None leaves that to the journal."""
 
 
 def coordinator(settings: Settings, *, clock: Clock, emit: Emit) -> Coordinator:
     """As the settings want it; nothing is opened yet. Raises UsageError where something is missing."""
     match chosen(settings):
         case Coordination.KUBERNETES:
-            return _by_leases(
-                KubernetesLeases(access(settings), group=settings.lease_name_prefix), settings, clock, emit
-            )
+            store = KubernetesLeases(access(settings), group=settings.lease_name_prefix)
+            agreed = _by_leases(store, settings, clock, emit)
+            shared = isinstance(settings.journal, PostgresServer)
+            return agreed if shared else replace(agreed, orders=LeaseOrders(store))
         case Coordination.POSTGRES:
             return _by_leases(_postgres(settings), settings, clock, emit)
         case Coordination.FILE:

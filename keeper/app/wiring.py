@@ -83,9 +83,9 @@ async def assembled(settings: Settings, *, dry_run: bool = False, origin: Origin
     journal = DurableJournal(journal_of(settings), on_failure=settings.journal_on_failure, clock=clock, emit=emit)
     source = HermesSources(hermes_configs(settings), mode=settings.hermes_mode, clock=clock, emit=emit)
     pools = [rpc_pool(network, clock) for network in settings.networks]
-    orders = JournalOrders(database_of(settings))
     accounts = Accounts()
     agreed = coordinator(settings, clock=clock, emit=emit)
+    orders = agreed.orders or JournalOrders(database_of(settings))
     networks = [
         Network(
             config=_network_config(network, dry_run=dry_run),

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Never
 
 from keeper.domain.budget import DAY_S
-from keeper.domain.errors import KeeperError, MandateLost
+from keeper.domain.errors import KeeperError, MandateLost, Transient
 from keeper.domain.events import (
     Event,
     FailingRepeatedly,
@@ -25,7 +25,7 @@ from keeper.domain.events import (
     PushingResumed,
     PushPlanned,
 )
-from keeper.domain.orders import Addressee, Pause
+from keeper.domain.orders import Addressee, Pause, PushRequest
 from keeper.domain.plan import Plan
 from keeper.domain.policy import FeedPolicy
 from keeper.domain.polling import PollPace
@@ -295,12 +295,21 @@ class Network:
                 self._ready, self._upkeep.trouble = True, ""
                 self._assess()
                 self._freshness.assess(self._survey())
+                await self._pass_on()
                 await self._await_news(until=self._clock.monotonic() + _LOOK_AGAIN_S)
             if gaining.done():
                 gaining.result()
             return not self._stopping
         finally:
             gaining.cancel()
+
+    async def _pass_on(self) -> None:
+        """What is asked of a keeper that stands by is for whoever sends."""
+        if self._forcing.feeds:
+            request = PushRequest(self._forcing.feeds, self._forcing.origin)
+            with suppress(Transient):
+                await self._outside.orders.ask(self.addressee, request, self._clock.now())
+                self._forcing.forget()
 
     async def _send(self) -> None:
         """Settle what was left, then push whatever falls due: for as long as the mandate is held and not asked back."""
@@ -513,7 +522,8 @@ class Network:
         """Counted from the start: no burst at boot."""
         while True:
             await asyncio.sleep(self._config.force_interval_s)
-            self.force("timer")
+            if self._outside.mandate.status().held:
+                self.force("timer")
 
     async def _await_news(self, *, until: float) -> None:
         """Sleep until prices or orders arrive, or the moment (monotonic seconds) has come."""

@@ -19,7 +19,7 @@ from keeper.pipeline.config import NetworkConfig, SubmitConfig
 from keeper.pipeline.debounce import DebounceMode
 from keeper.pipeline.governor import SpendRules
 from keeper.pipeline.network import Network
-from keeper.ports import Outside
+from keeper.ports import Mandate, Outside
 from keeper.signing.raw_key import RawKeySigner
 from tests.support.chain import FakeChain
 from tests.support.clock import LoopClock
@@ -103,6 +103,7 @@ def start() -> Start:
         chain: FakeChain | None = None,
         journal: FakeJournal | None = None,
         orders: FakeOrders | None = None,
+        mandate: Mandate | None = None,
         **changes: Any,
     ) -> AsyncIterator[Bench]:
         fake = chain or FakeChain()
@@ -121,7 +122,7 @@ def start() -> Start:
                 emit=events.append,
                 heard_at=source.heard_at,
                 orders=orders,
-                mandate=Solo(),
+                mandate=mandate or Solo(),
             ),
         )
         task = asyncio.create_task(network.run())
