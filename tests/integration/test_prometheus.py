@@ -133,7 +133,11 @@ def selectors(expression: str) -> list[str]:
 
 UNKNOWN_FOR_AN_HOUR = "keeper_runway_seconds"
 """How long a balance lasts is known by the burn of the last hour."""
-NOT_NOW = {'keeper_feed_state{state!~"ok|closed"}', f"{UNKNOWN_FOR_AN_HOUR}{{}}"}
+NOT_NOW = {
+    'keeper_feed_state{state!~"ok|closed"}',
+    f"{UNKNOWN_FOR_AN_HOUR}{{}}",
+    "keeper_health_line_timestamp_seconds{}",  # for a minute
+}
 """What has no series on a keeper that is well and has just started."""
 
 
