@@ -5,7 +5,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --no-header --no-annotate
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help all fmt lint types layers test bench soak image manifests apiserver drills dashboards contracts contracts-check lock
+.PHONY: help all fmt lint types layers test bench soak image manifests monitoring apiserver drills dashboards contracts contracts-check lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,12 @@ image: .venv/ops-installed ## the container image, built and run, and the compos
 manifests: .venv/ops-installed ## k8s/ rendered, and checked in every way that needs no cluster
 	$(BIN)/yamllint --strict k8s
 	$(BIN)/python -m pytest tests/manifests
+
+monitoring: ## bring k8s/components/monitoring in step with prometheus/alerts.yaml and grafana/dashboards/
+	{ cat k8s/components/monitoring/rule-head.txt; sed 's/^\(.\)/  \1/' prometheus/alerts.yaml; } \
+		>k8s/components/monitoring/prometheus-rule.yaml
+	rm -f k8s/components/monitoring/dashboards/*.json
+	cp grafana/dashboards/*.json k8s/components/monitoring/dashboards/
 
 apiserver: ## kube-apiserver and etcd for the drills, built once (8 minutes, Debian)
 	tests/support/kube/build_apiserver.sh
