@@ -143,6 +143,13 @@ async def test_updates_prices_without_a_right_or_a_place_to_write_but_its_volume
             await keeper.inside("sh", "-c", "touch /tmp/file")
 
 
+async def test_keeper_update_forces_an_update_from_inside(world: World) -> None:
+    async with world.keeper() as keeper:
+        await keeper.confirmed(1)
+        assert "asked for" in await keeper.inside("keeper", "update")
+        await keeper.confirmed(2)
+
+
 async def test_pid_1_takes_sigusr1_and_ends_with_0_on_sigterm(world: World) -> None:
     async with world.keeper() as keeper:
         await keeper.confirmed(1)
