@@ -28,5 +28,5 @@ async def json_errors(request: web.Request, handler: Handler) -> web.StreamRespo
             response.headers[hdrs.ALLOW] = exc.headers[hdrs.ALLOW]
         return response
     except Exception:  # the supervisor of handlers: one broken answer must not show a traceback
-        log.exception("request failed", extra={"path": request.path})
+        log.exception("request_failed", extra={"path": request.path})
         return json_response({"error": "internal error, see the log"}, status=500)
