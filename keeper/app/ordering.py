@@ -1,4 +1,4 @@
-"""Orders from the command line, by way of the journal."""
+"""Orders from the command line, by the way that the keeper with these settings looks for them."""
 
 import asyncio
 import getpass
@@ -8,6 +8,8 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 
 from keeper.app.accounts import signer
+from keeper.app.clock import SystemClock
+from keeper.app.coordination import coordinator
 from keeper.app.settings import Settings
 from keeper.app.wiring import database_of
 from keeper.domain.errors import Rejected, UsageError
@@ -15,6 +17,7 @@ from keeper.domain.orders import Addressee, Pause, PushRequest
 from keeper.domain.units import FeedId
 from keeper.journal.migrate import is_current
 from keeper.journal.orders import JournalOrders
+from keeper.ports import Orders
 from keeper.server.moments import utc_text
 
 _TAKEN_WITHIN_S = 5.0
@@ -40,7 +43,8 @@ class Ordering:
         self._names = tuple(networks) or tuple(self._networks)
         self._by = by
         self._database = database_of(settings)
-        self._orders = JournalOrders(self._database)
+        self._agreed = coordinator(settings, clock=SystemClock(), emit=lambda _: None)
+        self._orders: Orders = self._agreed.orders or JournalOrders(self._database)
 
     async def update(self, feeds: Collection[str]) -> list[str]:
         """Ask for the feeds, and wait until a keeper has taken that; raises Rejected where none does, or may."""
@@ -78,11 +82,12 @@ class Ordering:
         return [f"{name}: resumed" for name in self._names]
 
     async def close(self) -> None:
-        """Let go of the journal."""
+        """Let go of whatever takes the orders."""
+        await self._agreed.close()
         await self._database.close()
 
     async def _check(self) -> None:
-        if not await self._database.run(is_current):
+        if self._agreed.orders is None and not await self._database.run(is_current):
             raise Rejected("no keeper of this version has run with this JOURNAL_URL: start it first")
 
     async def _taken(self, addressees: Mapping[str, Addressee]) -> None:

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the commands."""
-    told = "The order goes by way of the journal, so it needs the settings that the keeper runs with, and no token."
+    told = (
+        "Needs the settings that the keeper runs with, and no token: the order goes by way of the journal or the Lease."
+    )
     update = commands.add_parser("update", help="have the running keeper push feeds now", description=told)
     update.add_argument("feeds", nargs="*", metavar="FEED", help="alias or id; all feeds where none is named")
     pause = commands.add_parser("pause", help="have the running keeper push nothing new", description=told)
