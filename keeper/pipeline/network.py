@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Never
 
 from keeper.domain.budget import DAY_S
-from keeper.domain.errors import KeeperError, MandateLost, Transient
+from keeper.domain.errors import JournalError, KeeperError, MandateLost, Transient
 from keeper.domain.events import (
     Event,
     FailingRepeatedly,
@@ -360,15 +360,24 @@ class Network:
 
     async def _recover(self) -> Sequence[Flight]:
         await self._view.read()
-        standing = await self._outside.orders.look([self.addressee])
-        self.heed(standing[self.addressee].pause)
         recovered = await self._submitter.recover()
+        await self._learn_whether_paused()
         now = self._clock.now()
         self._governor.resume(await self._submitter.spent_since(now - now % DAY_S), now)
         self._assess()
         self._pushes = recovered.last_push
         self._ready, self._upkeep.trouble = True, ""
         return recovered.flights
+
+    async def _learn_whether_paused(self) -> None:
+        """Where the journal may fail and does, pushes go on: a pause is heeded once it can be read."""
+        try:
+            standing = await self._outside.orders.look([self.addressee])
+        except JournalError:
+            if self._outside.journal.degraded:
+                return
+            raise
+        self.heed(standing[self.addressee].pause)
 
     async def _push_until_stopped(self, tasks: asyncio.TaskGroup, flights: list[asyncio.Task[None]]) -> None:
         while not self._stopping and not self._yields:

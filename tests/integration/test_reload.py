@@ -77,6 +77,7 @@ async def test_feeds_and_thresholds_change_without_a_restart(world: Reloading) -
     world.write([second], min_price_change_percent="0.5")
     world.keeper.signal(signal.SIGHUP)
     await world.shows("F1")
+    await wait_until(lambda: len(world.keeper.told("feeds_reloaded")) == 2)
     told = world.keeper.told("feeds_reloaded")[1]
     assert (told["removed"], told["changed"]) == (["F0"], {"F1": "deviation 50% -> 0.5%"})
     world.simulator.publisher.jump(second, percent=Decimal(1))
