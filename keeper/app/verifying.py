@@ -10,6 +10,8 @@ from keeper.domain.transaction import Outcome
 from keeper.server.health import Level
 
 _FAILURES = (Outcome.FAILED, Outcome.REVERTED, Outcome.DROPPED)
+_PATIENCE_S = 3.0
+"""A keeper waits a little shorter for something newer, once it is asked to push."""
 
 
 class Published(msgspec.Struct, frozen=True):
@@ -100,13 +102,13 @@ def unwell(status: Status) -> Iterator[str]:
             yield f"network {network.name}: nobody leads"
 
 
-def findings(before: Status, now: Status) -> Sequence[Finding]:
-    """How far each network has come since a push of everything was asked for."""
+def findings(before: Status, now: Status, *, after_s: float) -> Sequence[Finding]:
+    """How far each network has come in the seconds since a push of everything was asked for."""
     earlier = {network.name: network for network in before.networks}
-    return [_finding(earlier[network.name], network) for network in now.networks if network.name in earlier]
+    return [_finding(earlier[network.name], network, after_s) for network in now.networks if network.name in earlier]
 
 
-def _finding(before: Network, now: Network) -> Finding:
+def _finding(before: Network, now: Network, after_s: float) -> Finding:
     def found(text: str, *, done: bool = True) -> Finding:
         return Finding(now.name, done, text)
 
@@ -119,7 +121,8 @@ def _finding(before: Network, now: Network) -> Finding:
     written = [feed.alias for old, feed in zip(before.feeds, now.feeds, strict=False) if _is_newer(feed, old)]
     if written:
         return found(f"leads, and has pushed {', '.join(written)}")
-    if all(_is_newest(feed) for feed in now.feeds) and any(endpoint.healthy for endpoint in now.endpoints):
+    is_newest = all(_is_newest(feed) for feed in now.feeds) and any(endpoint.healthy for endpoint in now.endpoints)
+    if is_newest and after_s > _PATIENCE_S:
         return found("leads, and nothing is newer than what is on chain")
     return found("leads, and has pushed nothing yet", done=False)
 

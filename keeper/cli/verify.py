@@ -40,7 +40,8 @@ async def _verify(url: str, pid: int | None, within_s: float) -> int:
 
     from keeper.app.verifying import findings, unwell
 
-    deadline = asyncio.get_running_loop().time() + within_s
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + within_s
     async with ClientSession(timeout=ClientTimeout(total=TIMEOUT_S)) as session:
         before = await _until(session, url, unwell, deadline)
         if before is None:
@@ -49,12 +50,16 @@ async def _verify(url: str, pid: int | None, within_s: float) -> int:
         if pid is None:
             return 0
         _ask_for_a_push(pid)
+        asked = clock()
         after = await _until(
-            session, url, lambda now: (str(each) for each in findings(before, now) if not each.done), deadline
+            session,
+            url,
+            lambda now: (str(each) for each in findings(before, now, after_s=clock() - asked) if not each.done),
+            deadline,
         )
         if after is None:
             return 1
-        print(*(f"ok    {each}" for each in findings(before, after)), sep="\n")
+        print(*(f"ok    {each}" for each in findings(before, after, after_s=clock() - asked)), sep="\n")
         return 0
 
 

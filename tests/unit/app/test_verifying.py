@@ -65,19 +65,19 @@ def test_names_what_keeps_a_keeper_from_being_well(shown: Status, problems: Sequ
     ],
 )
 def test_tells_how_far_a_forced_push_has_come(now: Network, text: str, *, done: bool) -> None:
-    (found,) = findings(status(network()), status(now))
+    (found,) = findings(status(network()), status(now), after_s=0.1)
     assert (found.done, str(found)) == (done, text)
 
 
 @pytest.mark.parametrize(
-    ("source", "node", "done"), [(8, UP, True), (8, DOWN, False), (9, UP, False), (None, UP, False)]
+    ("source", "node", "after_s", "done"),
+    [(8, UP, 3.1, True), (8, UP, 0.1, False), (8, DOWN, 3.1, False), (9, UP, 3.1, False), (None, UP, 3.1, False)],
 )
 def test_nothing_newer_than_the_chain_is_fine_while_source_and_node_are_there(
-    source: int | None, node: Endpoint, *, done: bool
+    source: int | None, node: Endpoint, after_s: float, *, done: bool
 ) -> None:
-    (found,) = findings(
-        status(network()), status(network(feeds=[feed(source=source, on_chain=8)], endpoints=[DOWN, node]))
-    )
+    now = status(network(feeds=[feed(source=source, on_chain=8)], endpoints=[DOWN, node]))
+    (found,) = findings(status(network()), now, after_s=after_s)
     assert found.done is done
 
 
