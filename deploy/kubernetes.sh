@@ -177,8 +177,9 @@ verify_pods() {
         }
         printf '%s\n' "$said" | sed "s/^/$pod: /"
         case $said in *' leads, '* | *'dry run'*) leaders=$((leaders + 1)) ;; esac
-        errors=$(kube logs "$pod" --container pyth-keeper --since=$ROLLOUT_TIMEOUT |
-            grep -cE '"level": *"(error|critical)"') || true
+        log=$(kube logs "$pod" --container pyth-keeper --since=$ROLLOUT_TIMEOUT) ||
+            complain "the log of $pod cannot be read" || return
+        errors=$(printf '%s\n' "$log" | grep -cE '"level": *"(error|critical)"') || true
         [ "$errors" -le $ERRORS_ALLOWED ] || complain "$pod has logged $errors errors" || return
     done
     [ $leaders -gt 0 ] || complain "no pod leads"
@@ -191,7 +192,7 @@ give_up() {
     if [ -n "$before" ]; then
         say "going back to revision $before"
         rolled_back=yes
-        undo "$before" || rolled_back=failed
+        undo "$before" && verify_pods || rolled_back=failed
     else
         say "there is no earlier revision to go back to"
     fi

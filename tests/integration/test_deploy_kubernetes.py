@@ -187,6 +187,7 @@ def test_deletes_what_is_left_behind_once_all_is_verified(cluster: Cluster) -> N
         ("exec pod-1", "FAIL  network evm has failed to push\n", 1, "pod-1 does not do its work", "failed"),
         ("exec pod-1", POD_STANDS_BY, 0, "no pod leads", "failed"),
         ("logs pod-2", ERROR_LINE * 6, 0, "pod-2 has logged 6 errors", "failed"),
+        ("logs pod-2", "", 1, "the log of pod-2 cannot be read", "failed"),
         ("get pods", "", 0, "there are no pods", "failed"),
     ],
 )
@@ -210,6 +211,14 @@ def test_a_few_errors_are_no_reason_to_go_back(cluster: Cluster) -> None:
 def test_says_where_going_back_fails_as_well(cluster: Cluster) -> None:
     cluster.answer("rollout status", code=1)
     done = cluster.deploy("k8s")
+    assert "rolled back: failed" in done.stderr
+    assert cluster.audit()["rolledBack"] == "failed"
+
+
+def test_what_it_went_back_to_is_verified_as_well(cluster: Cluster) -> None:
+    cluster.answer("exec pod-1", "FAIL  network evm: nobody leads\n", code=1)
+    done = cluster.deploy("k8s")
+    assert cluster.programs.asked("rollout undo deployment/pyth-keeper --to-revision=7")
     assert "rolled back: failed" in done.stderr
     assert cluster.audit()["rolledBack"] == "failed"
 
