@@ -57,8 +57,6 @@ from keeper.ports import Account, Outside, PriceEvent
 
 _LOOK_AGAIN_S = 1.0
 """Feeds fall due by time as well: judged at least this often, events or none."""
-_NO_FAULT_OF_SOURCES = "InsufficientFee"
-"""A contract's error that needs no inquiry into who sent the prices."""
 _TIMER_GRAIN_S = 0.001
 """No timer is finer: a wait that would be shorter is over."""
 
@@ -92,10 +90,6 @@ class Network:
         self._vetting = Vetting(
             trust=self._trust, buffer=self._buffer, view=self._view, signatures=self._signatures, clock=outside.clock
         )
-        self._failed: list[Plan] = []
-        """Plans that came to nothing, and nobody has asked yet why."""
-        self._carried: dict[int, Plan] = {}
-        """What pushes in flight carry, by their number."""
         self._debounce = Debounce(window_s=config.debounce_s, mode=config.debounce_mode)
         self._ledger = Ledger()
         self._submitter = Submitter(
@@ -344,7 +338,7 @@ class Network:
         for abandoned in self._submitter.abandon():
             self._tell(abandoned)
         self._submitter.forget()
-        self._carried.clear()
+        self._vetting.forget()
 
     async def _settled(self) -> Sequence[Flight]:
         """What was left in flight, by an earlier process or another one; none where the keeper stops before."""
@@ -416,7 +410,7 @@ class Network:
                 plan, refusal = self._vetting.best(lambda: self._plan(forced | self._forcing.feeds, leaving=others))
             if plan is None or refusal or self._vetting.is_doubtful(plan):
                 return None
-            self._carried[flight.push] = plan
+            self._vetting.carries(flight.push, plan)
             return plan
 
         flown = self._submitter.fly(flight, replan, plan=plan)
@@ -467,7 +461,7 @@ class Network:
         elif refusal:
             self._push_ended(dropped(self.name, self._pushes, plan, refusal))
         else:
-            self._carried[self._pushes] = plan
+            self._vetting.carries(self._pushes, plan)
             return self._submitter.reserve(self._pushes, plan), plan
         return None
 
@@ -488,10 +482,7 @@ class Network:
     def _push_ended(self, finished: PushFinished) -> None:
         self._backoff.note(finished.outcome, self._clock.monotonic())
         self._tell(finished)
-        plan = self._carried.pop(finished.push, None)
-        failed = finished.outcome in {Outcome.REVERTED, Outcome.DROPPED} and _NO_FAULT_OF_SOURCES not in finished.detail
-        if plan is not None and failed:
-            self._failed.append(plan)
+        self._vetting.ended(finished)
         failures = self._ledger.consecutive_failures
         if finished.outcome in FAILURES and failures == MAX_CONSECUTIVE_FAILURES:
             self._tell(FailingRepeatedly(self.name, failures, self._ledger.last_failure))
@@ -501,14 +492,10 @@ class Network:
 
     async def _learn_from_failures(self) -> None:
         """Where a push failed because of its source, the next source's turn comes at once."""
-        while self._failed:
-            plan = self._failed.pop()
-            with suppress(KeeperError):
-                await self._vetting.ask(plan)
-            if self._vetting.is_doubtful(plan) and self._trust.has_alternative:
-                self._backoff.forgive()
-                self._debounce.undone()
-                self._forcing.add(plan.forced, self._forcing.origin, self._clock.monotonic())
+        for plan in await self._vetting.failed_by_their_sources():
+            self._backoff.forgive()
+            self._debounce.undone()
+            self._forcing.add(plan.forced, self._forcing.origin, self._clock.monotonic())
 
     # Beside the flow
 

@@ -1,11 +1,14 @@
 """Whether updates are good: found out here before they are paid for, and by the chain where it tells for free."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Never
 
 from keeper.domain.errors import InvalidUpdate, KeeperError
+from keeper.domain.events import PushFinished
 from keeper.domain.plan import Part, Plan
+from keeper.domain.transaction import Outcome
 from keeper.pipeline.buffer import Buffer
 from keeper.pipeline.signatures import Signatures
 from keeper.pipeline.tracker import OnChainView
@@ -14,6 +17,8 @@ from keeper.ports import Clock
 
 _LOOK_S = 1.0
 """How often to see whether a trial is due."""
+_NO_FAULT_OF_SOURCES = "InsufficientFee"
+"""A contract's error that needs no inquiry into who sent the prices."""
 
 
 class Vetting:
@@ -27,6 +32,33 @@ class Vetting:
         self._view = view
         self._signatures = signatures
         self._clock = clock
+        self._carried: dict[int, Plan] = {}
+        """What pushes in flight carry, by their number."""
+        self._failed: list[Plan] = []
+        """Plans that came to nothing, and nobody has asked yet why."""
+
+    def carries(self, push: int, plan: Plan) -> None:
+        """Note what the push carries now."""
+        self._carried[push] = plan
+
+    def ended(self, finished: PushFinished) -> None:
+        """A push has ended; where it failed, its sources may be to blame."""
+        plan = self._carried.pop(finished.push, None)
+        failed = finished.outcome in {Outcome.REVERTED, Outcome.DROPPED} and _NO_FAULT_OF_SOURCES not in finished.detail
+        if plan is not None and failed:
+            self._failed.append(plan)
+
+    def forget(self) -> None:
+        """What is in flight is watched no more."""
+        self._carried.clear()
+
+    async def failed_by_their_sources(self) -> Sequence[Plan]:
+        """The plans that have failed since the last call for a source that is found to be bad, and has a substitute."""
+        failed, self._failed = self._failed, []
+        for plan in failed:
+            with suppress(KeeperError):
+                await self.ask(plan)
+        return [plan for plan in failed if self.is_doubtful(plan) and self._trust.has_alternative]
 
     def best(self, make: Callable[[], Plan | None]) -> tuple[Plan | None, str]:
         """A plan whose proofs and signatures hold, made anew as often as a source in it is found to be bad.
