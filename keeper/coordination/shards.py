@@ -20,14 +20,14 @@ _LONGEST_HOLD_BACK_S = 0.3
 
 def shard_to_claim(me: str, waiting: Collection[str], board: Mapping[str, Lease]) -> str | None:
     """The shard to ask for, among those that this replica waits for; one claim at a time."""
-    claimed = (shard for shard, lease in board.items() if _is_claimed(lease) and lease.notes[CLAIM] == me)
-    if any(shard in shards_to_yield(board[shard].holder, board) for shard in claimed):
+    met = {shard: board[shard].notes[CLAIM] for shard in _to_be_yielded(board)}
+    if me in met.values():
         return None
-    loads = _loads_once_claims_are_met(board)
+    loads = Counter(met.get(shard, lease.holder) for shard, lease in board.items() if lease.holder)
     choices = [
         (-loads[lease.holder], shard)
         for shard, lease in board.items()
-        if shard in waiting and lease.holder and not _is_claimed(lease) and loads[lease.holder] >= loads[me] + 2
+        if shard in waiting and lease.holder and shard not in met and loads[lease.holder] >= loads[me] + 2
     ]
     return min(choices)[1] if choices else None
 
@@ -55,5 +55,7 @@ def _is_claimed(lease: Lease) -> bool:
     return lease.notes.get(CLAIM, lease.holder) != lease.holder
 
 
-def _loads_once_claims_are_met(board: Mapping[str, Lease]) -> Counter[str]:
-    return Counter(lease.notes.get(CLAIM, lease.holder) for lease in board.values() if lease.holder)
+def _to_be_yielded(board: Mapping[str, Lease]) -> frozenset[str]:
+    """What is claimed with good reason. Other claims are as good as none: they may have had a reason once."""
+    holders = {lease.holder for lease in board.values() if lease.holder}
+    return frozenset[str]().union(*(shards_to_yield(holder, board) for holder in holders))
