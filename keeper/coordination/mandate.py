@@ -22,7 +22,7 @@ from keeper.coordination.elector import (
     renewed,
 )
 from keeper.coordination.lease import Conflict, Lease, LeaseStore, Pace, shard_of
-from keeper.coordination.shards import hold_back_s
+from keeper.coordination.shards import CLAIM, hold_back_s
 from keeper.coordination.trouble import Trouble
 from keeper.domain.errors import KeeperError, MandateLost
 from keeper.domain.events import LeadershipGained, LeadershipLost
@@ -124,13 +124,14 @@ class LeaseMandate:
                     await self._let_go()
 
     async def _let_go(self) -> None:
-        """Empty the record, if it is ours; what others have noted in it meanwhile stays."""
+        """Empty the record, if it is ours; what others have noted stays, but for a claim that this does not meet."""
         while True:
             lease = (await self._office.store.read()).get(self._shard)
             if lease is None or lease.holder != self._office.identity:
                 return
             try:
-                await self._office.store.write(self._shard, released(lease))
+                free = released(lease) if self._asked_back.is_set() else released(lease).noting(**{CLAIM: ""})
+                await self._office.store.write(self._shard, free)
             except Conflict:
                 continue
             return

@@ -140,6 +140,18 @@ async def test_a_planned_handover_takes_less_than_a_second(pod: MakePod) -> None
         assert first.events[-1].planned
 
 
+async def test_a_claim_without_a_reason_does_not_delay_a_planned_handover(pod: MakePod) -> None:
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(pod("a"))
+        await until(lambda: first.leads == 1, 1)
+        ((shard, lease),) = (await first.store.read()).items()
+        await first.store.write(shard, lease.noting(claim="gone"))
+        async with pod("b") as second:
+            await asyncio.sleep(1)
+            await stack.aclose()
+            assert await until(lambda: second.leads == 1, 2) < 1
+
+
 async def test_who_is_cut_off_stops_before_another_one_begins_a_lease_later(pod: MakePod) -> None:
     async with pod("a") as first:
         await until(lambda: first.leads == 1, 1)
