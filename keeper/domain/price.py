@@ -49,6 +49,11 @@ def confidence_reaches(price: Price, threshold: Ppm) -> bool:
     return price.conf * MILLION >= threshold * abs(price.price)
 
 
+def confidence_ppm(price: Price) -> Ppm:
+    """The confidence interval as a part of |price|, rounded down; only for a price other than zero."""
+    return Ppm(price.conf * MILLION // abs(price.price))
+
+
 def usable(price: Price) -> bool:
     """Whether the price makes sense at all: positive, at a time after 1970, with an exponent that can be computed with.
 

@@ -9,7 +9,7 @@ from keeper.domain.budget import FREELY, Allowance
 from keeper.domain.feed_state import FeedState
 from keeper.domain.freshness import ALL_UNKNOWN, InPolicy
 from keeper.domain.orders import Pause
-from keeper.domain.policy import Judgement
+from keeper.domain.policy import FeedPolicy, Judgement
 from keeper.domain.price import Price
 from keeper.domain.sightings import Sightings
 from keeper.domain.transaction import Outcome
@@ -163,6 +163,10 @@ class FeedStatus:
     """Times that somebody else wrote it since the start."""
     state: FeedState = FeedState.OK
     """How it is doing at its sources."""
+    coming: Price | None = None
+    """The price that will be on chain once everything in flight has landed: what the judgement goes by."""
+    policy: FeedPolicy | None = None
+    """As far as the budget allows for now."""
 
 
 @dataclass(frozen=True, slots=True)

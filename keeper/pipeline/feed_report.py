@@ -59,6 +59,8 @@ class FeedReport(Collection[FeedStatus]):
             out_of_policy_s=self.freshness.seconds(feed_id),
             rival_writes=self.rivals.writes[feed_id],
             state=feed_state(source, on_chain, self._heard(feed_id), self.clock.now()),
+            coming=self.view.coming(feed_id),
+            policy=self.planner.policies[feed_id],
         )
 
     def _heard(self, feed_id: FeedId) -> Heard:

@@ -112,7 +112,7 @@ async def _network(network: NetworkStatus, now: float) -> NetworkView:
         signers=_signers(network.signers),
         endpoints=[_endpoint(endpoint) for endpoint in network.endpoints],
         rpc_calls=dict(network.rpc_calls),
-        feeds=await paced(_feed(feed, now) for feed in network.feeds),
+        feeds=await paced(feed_view(feed, now) for feed in network.feeds),
         shadow=None if network.shadow is None else [_shadow(feed) for feed in network.shadow.feeds],
     )
 
@@ -165,12 +165,13 @@ def _endpoint(endpoint: EndpointStatus) -> EndpointView:
     )
 
 
-def _feed(feed: FeedStatus, now: float) -> FeedView:
-    on_chain = _price(feed.on_chain, now)
+def feed_view(feed: FeedStatus, now: float) -> FeedView:
+    """One feed as it is shown, at `now`."""
+    on_chain = price_view(feed.on_chain, now)
     return FeedView(
         id=feed.feed_id,
         alias=feed.alias,
-        source=_price(feed.source, now),
+        source=price_view(feed.source, now),
         on_chain=on_chain,
         deviation_percent=_percent(feed.deviation_ppm),
         age_s=None if on_chain is None else on_chain.age_s,
@@ -185,7 +186,8 @@ def _feed(feed: FeedStatus, now: float) -> FeedView:
     )
 
 
-def _price(price: Price | None, now: float) -> PriceView | None:
+def price_view(price: Price | None, now: float) -> PriceView | None:
+    """One price as it is shown, its age as of `now`."""
     if price is None:
         return None
     return PriceView(

@@ -19,6 +19,7 @@ from keeper.domain.events import (
     PushRetried,
     PushSent,
 )
+from keeper.domain.explanation import explain
 from keeper.domain.fees import FeePolicy
 from keeper.domain.policy import Reason, Verdict
 from keeper.domain.transaction import Outcome
@@ -28,6 +29,7 @@ from keeper.pipeline.governor import SpendRules
 from keeper.ports import Account
 from keeper.signing.raw_key import RawKeySigner
 from tests.support.chain import GWEI, FakeChain
+from tests.support.clock import LoopClock
 from tests.support.journal import FakeJournal
 from tests.support.market import FEEDS
 from tests.unit.pipeline.conftest import POLICY, SUBMIT, Bench, Start
@@ -480,6 +482,22 @@ async def test_status_tells_each_feed_with_its_verdict(start: Start) -> None:
         assert (first.judgement.verdict, first.judgement.reason) == (Verdict.HOLD, Reason.WITHIN_THRESHOLDS)
         assert second.judgement.reason is Reason.NOT_NEWER
         assert second.last_push_outcome is Outcome.CONFIRMED
+
+
+async def test_while_a_push_is_in_flight_status_tells_the_price_that_verdicts_go_by(start: Start) -> None:
+    async with start() as bench:
+        await quiet(bench)
+        bench.chain.automine = False
+        bench.publish(F1=200_000, F2=100_000)
+        await settle()
+        flying, quiet_one = bench.network.status().feeds
+        assert (flying.coming, flying.on_chain) == (flying.source, bench.chain.prices[F1])
+        assert quiet_one.coming == quiet_one.on_chain
+        for feed in (flying, quiet_one):
+            assert feed.policy is not None
+            assert explain(feed.policy, feed.source, feed.coming, LoopClock().now()).judgement == feed.judgement
+        bench.chain.mine()
+        await settle()
 
 
 async def test_a_stalled_chain_is_no_reason_to_raise_the_fee(start: Start) -> None:

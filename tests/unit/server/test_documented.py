@@ -9,13 +9,14 @@ import pytest
 
 from keeper.domain.budget import SpendLimit, SpendMode
 from keeper.domain.events import PushFinished, PushPlanned
+from keeper.domain.explanation import Obstacle
 from keeper.domain.feed_state import FeedState
 from keeper.domain.fees import Cost
-from keeper.domain.policy import Reason
+from keeper.domain.policy import Early, Reason
 from keeper.domain.status import EndpointState, SourceState, TrustState
 from keeper.domain.transaction import Outcome
 from keeper.domain.units import Gas, Wei
-from keeper.server import monitoring, views
+from keeper.server import explained, monitoring, views
 from keeper.server.event_metrics import EventMetrics
 from keeper.server.metrics import metrics_text
 from tests.support.status import BTC, KEEPER
@@ -99,7 +100,23 @@ def test_names_every_key_of_the_status(shape: type[msgspec.Struct]) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", [*Outcome, *SourceState, *EndpointState, *SpendMode, *SpendLimit, *TrustState, *FeedState]
+    "shape",
+    [
+        explained.ExplainedView,
+        explained.GuardView,
+        explained.RuleView,
+        explained.JoiningView,
+        explained.ObstacleView,
+    ],
+)
+def test_names_every_key_of_an_explanation(shape: type[msgspec.Struct]) -> None:
+    section = DOCUMENT.partition("## /v1/feeds")[2].partition("\n## ")[0]
+    assert {key for key in shape.__struct_fields__ if f"`{key}`" not in section} == set()
+
+
+@pytest.mark.parametrize(
+    "word",
+    [*Obstacle, *Early, *Outcome, *SourceState, *EndpointState, *SpendMode, *SpendLimit, *TrustState, *FeedState],
 )
 def test_explains_every_word(word: str) -> None:
     assert f"`{word}`" in DOCUMENT
