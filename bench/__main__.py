@@ -14,6 +14,7 @@ import uvloop
 
 from bench.budget import budget_table
 from bench.chain import gas_table, requests_table
+from bench.interval import interval_table
 from bench.journal import journal_table
 from bench.latency import latency_table
 from bench.load import load_table
@@ -41,10 +42,12 @@ class Effort:
     recoveries: int
     """Of each fault."""
     outage_s: float
+    interval_s: float
+    """In which keepers of different windows are compared."""
 
 
-FULL = Effort(samples=200, warm_up=50, load_s=20, pushes=10, idle_s=20, recoveries=3, outage_s=60)
-QUICK = Effort(samples=40, warm_up=20, load_s=6, pushes=4, idle_s=6, recoveries=1, outage_s=20)
+FULL = Effort(samples=200, warm_up=50, load_s=20, pushes=10, idle_s=20, recoveries=3, outage_s=60, interval_s=600)
+QUICK = Effort(samples=40, warm_up=20, load_s=6, pushes=4, idle_s=6, recoveries=1, outage_s=20, interval_s=60)
 
 TABLES: dict[str, Callable[[Effort], str]] = {
     "latency": lambda effort: latency_table(
@@ -53,6 +56,7 @@ TABLES: dict[str, Callable[[Effort], str]] = {
     "requests": lambda effort: asyncio.run(requests_table(pushes=effort.pushes, idle_s=effort.idle_s)),
     "budget": lambda effort: asyncio.run(budget_table(polls=effort.idle_s, pushes=effort.pushes)),
     "gas": lambda effort: asyncio.run(gas_table(pushes=effort.pushes)),
+    "interval": lambda effort: asyncio.run(interval_table(seconds=effort.interval_s)),
     "journal": lambda effort: uvloop.run(journal_table(pushes=effort.samples * 5)),
     "recovery": lambda effort: asyncio.run(recovery_table(times=effort.recoveries, outage_s=effort.outage_s)),
     "scale": lambda effort: scale_table(seconds=effort.load_s),

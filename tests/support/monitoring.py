@@ -22,16 +22,19 @@ HOW_TO_INSTALL = "Prometheus is not installed; enable with: ./deploy.sh test, as
 _SUITE = "bookworm"
 _FOLDER = cache_folder() / f"prometheus-{_SUITE}"
 _PACKAGES = {"prometheus": ("prometheus", "promtool"), "prometheus-alertmanager": ("prometheus-alertmanager", "amtool")}
+_TEMPLATES = Path("usr/share/prometheus/alertmanager")
+"""Debian's Alertmanager reads them there, and does not start without them."""
 _START_S = 20.0
 
 
 def is_installed() -> bool:
     """Whether all programs are there."""
-    return all(program(name).is_file() for names in _PACKAGES.values() for name in names)
+    programs = all(program(name).is_file() for names in _PACKAGES.values() for name in names)
+    return programs and (Path("/") / _TEMPLATES / "email.tmpl").is_file()
 
 
 def ensure() -> None:
-    """Take them out of Debian's packages; nothing is installed, so nothing is started."""
+    """Take them out of Debian's packages; neither is installed, so neither is started."""
     if is_installed() or not can_install():
         return
     sys.stderr.write("fetching Prometheus and Alertmanager (apt-get download)\n")
@@ -43,6 +46,8 @@ def ensure() -> None:
                 part = program(each).with_suffix(".part")
                 shutil.copy(Path(name) / "usr/bin" / each, part)
                 part.rename(program(each))
+            if (Path(name) / _TEMPLATES).is_dir():
+                shutil.copytree(Path(name) / _TEMPLATES, Path("/") / _TEMPLATES, dirs_exist_ok=True)
 
 
 def program(name: str) -> Path:
