@@ -49,6 +49,17 @@ def gauge(series: str, fires: str, quiet: str) -> Case:
     return Case({series: fires}, {series: quiet})
 
 
+def leaders(*keepers: tuple[str, str]) -> dict[str, str]:
+    """Whether each of some keepers leads for one account, and beside them a dry run, which needs no lead."""
+    series = {}
+    for instance, leads in (*keepers, ("dry", "1x20")):
+        labelled = f'job="pyth-keeper",instance="{instance}",network="a"'
+        series[f"keeper_leader{{{labelled}}}"] = leads
+        series[f"keeper_dry_run{{{labelled}}}"] = "1x20" if instance == "dry" else "0x20"
+        series[f'keeper_network_info{{{labelled},chain_id="1",account="0xaa"}}'] = "1x20"
+    return series
+
+
 FEED = 'keeper_out_of_policy_seconds_total{network="a",feed="BTC/USD"}'
 SPENT = 'keeper_spent_today_wei{network="a"}'
 BUDGET = 'keeper_daily_budget_wei{network="a"}'
@@ -85,6 +96,8 @@ CASES = {
     "BudgetNearlySpent": Case({SPENT: "80x20", BUDGET: "100x20"}, {SPENT: "79x20", BUDGET: "100x20"}),
     "BudgetSpent": Case({SPENT: "100x20", BUDGET: "100x20"}, {SPENT: "99x20", BUDGET: "100x20"}),
     "KeeperDown": gauge('up{job="pyth-keeper",instance="k"}', "0x20", "1x20"),
+    "NoLeader": Case(leaders(("k1", "0x20"), ("k2", "0x20")), leaders(("k1", "0x20"), ("k2", "1x20"))),
+    "TwoLeaders": Case(leaders(("k1", "1x20"), ("k2", "1x20")), leaders(("k1", "1x20"), ("k2", "0x19 1"))),
     "NetworkNotReady": gauge('keeper_ready{network="a"}', "0x20", "1x20"),
     "NoHealthLine": Case(
         {'keeper_health_line_timestamp_seconds{instance="k"}': "960x20"},
