@@ -40,7 +40,7 @@ from keeper.pipeline.journaling import DurableJournal, prune_hourly
 from keeper.pipeline.network import Network
 from keeper.pipeline.orders import Heeding
 from keeper.ports import Clock, Outside
-from keeper.server import overview
+from keeper.server import live_page, overview
 from keeper.server.app import Server
 from keeper.server.event_metrics import EventMetrics
 from keeper.server.feeds import FeedRoutes
@@ -108,7 +108,7 @@ async def assembled(settings: Settings, *, dry_run: bool = False, origin: Origin
     heeding = Heeding(orders, networks, clock)
     token = token_reader(settings.control_token, settings.control_token_file)
     control = OrderRoutes(keeper, orders, clock, token=token, asked=heeding.look_now)
-    routes = [*overview.routes(keeper, metrics), *FeedRoutes(keeper).routes(), *control.routes()]
+    routes = [*overview.routes(keeper, metrics), *FeedRoutes(keeper).routes(), *live_page.routes(), *control.routes()]
     limit = rate_limited(settings.http_requests_per_minute)
     server = Server(routes, [limit], host=settings.metrics_host, port=settings.metrics_port)
     try:

@@ -142,9 +142,19 @@ def _measure(rule: Rule, source: Price, on_chain: Price, now: float) -> Measure 
             return None
 
 
+def deviation_threshold(policy: FeedPolicy) -> Ppm | None:
+    """The deviation that makes a feed due; None where no rule in force says so."""
+    return min((rule.threshold for rule in policy.rules if isinstance(rule, Deviation)), default=None)
+
+
+def heartbeat_s(policy: FeedPolicy) -> int | None:
+    """The age on chain that makes a feed due; None likewise."""
+    return min((rule.max_age_s for rule in policy.rules if isinstance(rule, Staleness)), default=None)
+
+
 def _heartbeat_at(policy: FeedPolicy, on_chain: Price | None) -> int | None:
-    ages = [rule.max_age_s for rule in policy.rules if isinstance(rule, Staleness)]
-    return None if on_chain is None or not ages else on_chain.publish_time + min(ages)
+    age_s = heartbeat_s(policy)
+    return None if on_chain is None or age_s is None else on_chain.publish_time + age_s
 
 
 class Obstacle(StrEnum):

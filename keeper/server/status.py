@@ -1,5 +1,6 @@
 """From the keeper's state to the answer of /status."""
 
+from keeper.domain.explanation import deviation_threshold, heartbeat_s
 from keeper.domain.price import Price
 from keeper.domain.status import (
     EndpointStatus,
@@ -183,6 +184,8 @@ def feed_view(feed: FeedStatus, now: float) -> FeedView:
         out_of_policy_s=_rounded(feed.out_of_policy_s),
         rival_writes=feed.rival_writes,
         state=feed.state,
+        deviation_threshold_percent=None if feed.policy is None else _percent(deviation_threshold(feed.policy)),
+        heartbeat_s=None if feed.policy is None else heartbeat_s(feed.policy),
     )
 
 

@@ -63,6 +63,10 @@ class FeedView(msgspec.Struct, frozen=True, gc=False):
     """Times that somebody else wrote it since the start."""
     state: FeedState
     """How it is doing at its sources."""
+    deviation_threshold_percent: str | None
+    """The deviation that makes it due; None where no rule in force says so."""
+    heartbeat_s: int | None
+    """The age on chain that makes it due; None likewise."""
 
 
 class EndpointView(msgspec.Struct, frozen=True):

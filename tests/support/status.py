@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from keeper.domain.feed_state import FeedState
 from keeper.domain.freshness import InPolicy
-from keeper.domain.policy import DUE, HELD, Reason
+from keeper.domain.policy import DUE, HELD, Deviation, FeedPolicy, Reason, Staleness
 from keeper.domain.price import Price
 from keeper.domain.status import (
     EndpointState,
@@ -44,6 +44,7 @@ BTC = FeedStatus(
     last_push_outcome=Outcome.CONFIRMED,
     out_of_policy_s=2.5,
     rival_writes=3,
+    policy=FeedPolicy(rules=(Deviation(Ppm(5_000)), Staleness(60))),
 )
 NEW_FEED = FeedStatus(
     feed_id=feed_id(2),

@@ -154,6 +154,8 @@ async def test_tells_of_each_feed() -> None:
         "out_of_policy_s": 2.5,
         "rival_writes": 3,
         "state": "ok",
+        "deviation_threshold_percent": "0.5000",
+        "heartbeat_s": 60,
     }
     assert new == {
         "id": feed_id(2),
@@ -168,6 +170,8 @@ async def test_tells_of_each_feed() -> None:
         "out_of_policy_s": 0.0,
         "rival_writes": 0,
         "state": "no_price",
+        "deviation_threshold_percent": None,
+        "heartbeat_s": None,
     }
 
 
