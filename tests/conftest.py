@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 
 IN_CI = os.environ.get("CI") == "true"
-PARTS = ("unit", "integration", "manifests", "image", "drills")
+PARTS = ("unit", "integration", "browser", "manifests", "image", "drills")
 OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed")
 
 # Else pytest-asyncio, looking for a current loop, makes one that nobody closes.

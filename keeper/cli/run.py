@@ -45,7 +45,7 @@ async def _keep(settings: "Settings", args: argparse.Namespace) -> None:
         url = f"http://{settings.metrics_host}:{parts.server.port}"
         names = [network.network_name for network in settings.networks]
         where = f"{len(settings.feeds)} feeds on {', '.join(names)}"
-        text = f"keeps {where} fresh{' (dry run)' if dry_run else ''}, status at {url}/status"
+        text = f"keeps {where} fresh{' (dry run)' if dry_run else ''}, live page at {url}/"
         counts = {"feeds": len(settings.feeds), "networks": names}
         fields = {"url": url, **counts, "dry_run": dry_run, "pid": os.getpid()}
         log.info("serving", extra={"text": text, "fields": fields})

@@ -157,7 +157,7 @@ def _directions(devnet: Devnet, port: int) -> str:
     return "\n".join(
         [
             f"RPC {devnet.rpc_url}   Hermes {devnet.hermes_url}   contract {devnet.contract}",
-            f"keeper http://127.0.0.1:{port}/health /status /metrics   pid {os.getpid()}",
+            f"live page http://127.0.0.1:{port}/   and /health /status /metrics   pid {os.getpid()}",
             f"force an update:  kill -USR1 {os.getpid()}",
             f"see the pushes:   .venv/bin/keeper journal list --config {devnet.config}",
             f"move a price:     curl {devnet.hermes_url}/control -d '{jump}'",

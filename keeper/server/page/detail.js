@@ -88,7 +88,7 @@ export class Detail {
     text(chip, told.verdict);
     attribute(chip, "data-tone", told.verdict);
     text(find(".sentence").lastChild, told.text.replace(/^\w+: /, ""));
-    const whole = (view) => (view ? `${price(view.value)} ± ${price(Number(view.conf) * 10 ** view.expo)}, ${duration(view.age_s)} old` : "–");
+    const whole = (view) => (view ? `${price(view.value)} ± ${price(Number(view.conf) * 10 ** view.expo, view.value)}, ${duration(view.age_s)} old` : "–");
     fact("source", whole(told.source));
     fact("chain", whole(told.on_chain));
     fact("flight", told.in_flight ? whole(told.in_flight) : "nothing");

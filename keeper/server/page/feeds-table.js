@@ -84,13 +84,13 @@ export class FeedsTable {
     const node = el(
       "tr",
       { role: "row" },
-      el("th", { role: "rowheader", scope: "row", class: "feed" }, named, cells.state, cells.network),
+      el("th", { role: "rowheader", scope: "row", class: "feed" }, named, " ", cells.state, " ", cells.network),
       cells.source,
       cells.chain,
-      cell("Deviation", "deviation", cells.bar, cells.deviation, cells.limit),
+      cell("Deviation", "deviation", cells.bar, cells.deviation, " ", cells.limit),
       cells.age,
-      cell("Verdict", "verdict", cells.verdict, cells.reason),
-      cell("Last push", "pushed", cells.pushed, cells.outcome),
+      cell("Verdict", "verdict", cells.verdict, " ", cells.reason),
+      cell("Last push", "pushed", cells.pushed, " ", cells.outcome),
       cell("Trend", "trend", cells.spark),
     );
     node.dataset.key = row.key;

@@ -1,11 +1,11 @@
 // Numbers and times for people. Prices and amounts come as decimal text and are cut, never computed with.
 
-/** "61409.93501000" -> "61,409.94": about seven digits that matter. */
-export function price(value) {
+/** "61409.93501000" -> "61,409.94": about seven digits that matter, or as many as `like` has. */
+export function price(value, like = value) {
   if (value === null || value === undefined) return "–";
   const number = Number(value);
   if (!Number.isFinite(number)) return value;
-  const size = Math.abs(number);
+  const size = Math.abs(Number(like));
   const digits = size >= 1000 ? 2 : size >= 1 ? 4 : 6;
   if (size > 0 && size < 0.001) return number.toPrecision(4);
   return number.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });

@@ -34,9 +34,11 @@ export class Panels {
     const chip = node.querySelector(".chip");
     text(chip, role.text);
     attribute(chip, "data-tone", role.tone);
-    text(node.querySelector(".where"), [network.chain_id ? `chain ${network.chain_id}` : "chain unknown", shortened(network.account)].join(" · "));
+    text(node.querySelector(".where"), network.chain_id ? `chain ${network.chain_id}` : "chain not known yet");
     fact("balance", coins(network.balance));
-    fact("spent", spending.daily_budget ? `${coins(spending.today)} of ${coins(spending.daily_budget)}` : coins(spending.today));
+    fact("account", `coins of ${shortened(network.account)}`);
+    fact("spent", coins(spending.today));
+    fact("budget", spending.daily_budget ? `of ${coins(spending.daily_budget)} coins a day` : "coins, no daily budget");
     const meter = node.querySelector(".meter");
     meter.hidden = !spending.daily_budget;
     const share = spending.daily_budget ? Number(spending.today.native) / Number(spending.daily_budget.native) : 0;
@@ -56,7 +58,7 @@ export class Panels {
   #sources(sources, networks) {
     const trust = (name) => networks.flatMap((network) =>
       network.sources.filter((row) => row.source === name && row.state !== "trusted").map((row) => `${words(row.state)} by ${network.name}`));
-    keyed(find("#sources tbody"), sources, (source) => source.name, () => makeRow(4), (node, source) => {
+    keyed(find("#sources tbody"), sources, (source) => source.name, () => makeRow("number", "number"), (node, source) => {
       const age = source.last_event_at === null ? null : this.#state.now() - source.last_event_at;
       const detail = [...trust(source.name), source.detail].filter(Boolean).join("; ");
       fill(node, source.name, words(source.state), SOURCE_TONES[source.state] ?? "bad", detail, [ago(age), source.events.toLocaleString("en")]);
@@ -66,7 +68,7 @@ export class Panels {
   #endpoints(networks) {
     const rows = networks.flatMap((network) => network.endpoints.map((endpoint) => ({ network: network.name, endpoint })));
     const name = (row) => (networks.length > 1 ? `${row.network} ${row.endpoint.name}` : row.endpoint.name);
-    keyed(find("#endpoints tbody"), rows, (row) => `${row.network}/${row.endpoint.name}`, () => makeRow(4), (node, row) => {
+    keyed(find("#endpoints tbody"), rows, (row) => `${row.network}/${row.endpoint.name}`, () => makeRow("number", "number"), (node, row) => {
       const { endpoint } = row;
       const latency = endpoint.latency_ms === null ? "–" : `${endpoint.latency_ms.toFixed(endpoint.latency_ms < 10 ? 1 : 0)} ms`;
       const behind = endpoint.lag_blocks ? count(endpoint.lag_blocks, "block") : "–";
@@ -75,7 +77,7 @@ export class Panels {
   }
 
   #senders(networks) {
-    keyed(find("#senders tbody"), networks, (network) => network.name, () => makeRow(4), (node, network) => {
+    keyed(find("#senders tbody"), networks, (network) => network.name, () => makeRow("", "number"), (node, network) => {
       const { leadership } = network, role = roleOf(network);
       const holder = leadership.holder || (leadership.held ? "this keeper, alone" : "nobody that is known");
       const since = leadership.since === null ? "–" : ago(this.#state.now() - leadership.since);
@@ -122,16 +124,15 @@ function makeNetwork() {
     "article",
     { class: "panel network" },
     el("div", { class: "bar" }, el("h2"), el("span", { class: "chip" }), el("p", { class: "quiet where" })),
-    el("dl", {}, fact("Wallet", "balance"), fact("Spent today", "spent", el("i", { class: "meter", "aria-hidden": "true" }, el("i"))),
+    el("dl", {}, fact("Wallet", "balance", under("account")), fact("Spent today", "spent", under("budget"), el("i", { class: "meter", "aria-hidden": "true" }, el("i"))),
       fact("Runway", "runway"), fact("In policy, last hour", "policy"), fact("Pushes", "pushes", under("failed")),
       fact("Block", "block", under("flight")), fact("Most for gas", "fee")),
   );
 }
 
-function makeRow(cells) {
+function makeRow(...classes) {
   const state = el("td", {}, el("span", { class: "chip" }), el("small"));
-  const rest = Array.from({ length: cells - 2 }, (_, at) => el("td", at || cells === 4 ? { class: "number" } : {}));
-  return el("tr", {}, el("th", { scope: "row" }), state, ...rest);
+  return el("tr", {}, el("th", { scope: "row" }), state, ...classes.map((name) => el("td", { class: name })));
 }
 
 function fill(node, name, state, tone, detail, rest) {

@@ -50,7 +50,7 @@ export class Timeline {
       push.block ? `block ${push.block}` : "",
       push.latency_ms ? `${Math.round(push.latency_ms)} ms` : "",
       push.gas_used ? `${Number(push.gas_used).toLocaleString("en")} gas` : "",
-      push.replaced ? `replaced ${push.replaced}×` : "",
+      push.replaced ? `replaced ${push.replaced === 1 ? "once" : `${push.replaced} times`}` : "",
       push.detail ?? "",
     ].filter(Boolean);
   }
@@ -61,7 +61,7 @@ function make() {
     "li",
     {},
     el("i", { class: "dot", "aria-hidden": "true" }),
-    el("p", { class: "head" }, el("span", { class: "chip" }), el("time"), el("span", { class: "cost" })),
+    el("p", { class: "head" }, el("span", { class: "chip" }), " ", el("time"), " ", el("span", { class: "cost" })),
     el("p", { class: "what" }),
     el("p", { class: "quiet facts" }),
   );
