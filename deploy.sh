@@ -15,19 +15,30 @@ usage: ./deploy.sh COMMAND [ARGUMENT...]
   test    run every test that this machine can run; arguments go to pytest
 
   build [--image NAME]      build the container image: tags latest, version, git hash, time
-  push --image NAME         push all that was built last
+  push --image NAME [--allow-dirty]
+                            push all that was built last
   docker [--devnet]         the staging system on this machine, by docker compose
-  k8s [OVERLAY] [--tag TAG | --image NAME:TAG] [--allow-deletions]
+  k8s OVERLAY [--tag TAG | --image NAME:TAG] [--allow-deletions] [--allow-dirty]
                             roll out: check, show what changes, apply, verify; back where
                             that fails
-  verify [TARGET]           whether what runs does its work: it pushes, and sees it on chain
+  verify [TARGET]           whether what runs does its work: it pushes, and sees it final
   status [TARGET]           what runs, and since when
-  rollback [TARGET] [REVISION]
-                            back to the revision before, or to this one
+  rollback TARGET [REVISION]
+                            back to all that was rolled out before, or with this revision
   logs [TARGET]             follow the logs
 
-OVERLAY is a folder of k8s/overlays, production by default; TARGET is an overlay or docker.
+OVERLAY is a folder of k8s/overlays; TARGET is an overlay or docker. Where none is named it
+is production; k8s and rollback ask first, and --yes says so where nobody can be asked.
 From build on, --dry-run tells what would be done, and does nothing.
+
+Exit codes: 0 done, 1 failed (a program or file is missing, a build failed), 2 wrong usage,
+3 the preflight has failed and nothing was changed, 4 the rollout has failed and what ran
+before runs again, 5 it has failed and so has the way back: look at once, 6 what runs does
+not do its work.
+
+Environment: ROLLOUT_TIMEOUT_S (600), PREFLIGHT_TIMEOUT_S (180), VERIFY_TIMEOUT_S (180),
+ERRORS_ALLOWED (5 more than before), DEPLOYED_BY (who, for the record), KEEPER_IMAGE_NAME,
+BASE_IMAGE, CONTAINER_TOOL (docker, podman or buildah).
 
 Needs Python 3.11 or newer. The first run fills .venv from the lock files in requirements/.
 File names in arguments are taken from the folder of this script.
@@ -36,10 +47,17 @@ USAGE
 
 say() { printf 'deploy.sh: %s\n' "$*" >&2; }
 
-fail() {
+# Ends with exit code $1, and says why.
+end() {
+    code=$1
+    shift
     say "$*"
-    exit 1
+    exit "$code"
 }
+
+fail() { end 1 "$*"; }
+
+wrong() { end 2 "$*"; }
 
 # Sets $python to the first suitable interpreter on PATH.
 find_python() {
@@ -143,11 +161,11 @@ test) run_tests "$@" ;;
 build) load image && build_image "$@" ;;
 push) load image && push_image "$@" ;;
 docker) load compose && run_compose "$@" ;;
-k8s) load kubernetes && roll_out "$@" ;;
-verify) load kubernetes && verify_target "$@" ;;
-status) load kubernetes && show_target "$@" ;;
-rollback) load kubernetes && roll_back "$@" ;;
-logs) load kubernetes && show_logs "$@" ;;
+k8s) load cluster sets preflight verification kubernetes && roll_out "$@" ;;
+verify) load cluster verification targets && verify_target "$@" ;;
+status) load cluster sets targets && show_target "$@" ;;
+rollback) load cluster sets verification targets && roll_back "$@" ;;
+logs) load cluster targets && show_logs "$@" ;;
 -h | --help) usage ;;
 *)
     usage >&2

@@ -1,30 +1,33 @@
 # shellcheck shell=sh
+# shellcheck disable=SC2034,SC2154  # parts share their variables
 # Building the container image and handing it to a registry.
 
 TAGS=.deploy/tags
 
 image_options() {
-    name=${KEEPER_IMAGE_NAME:-pyth-keeper}
+    name=${KEEPER_IMAGE_NAME:-pyth-keeper} allow_dirty=''
     while [ "$#" -gt 0 ]; do
         case $1 in
         --dry-run) dry=yes ;;
-        --image) name=${2:?--image wants a name} && shift ;;
-        *) fail "does not know $1; ./deploy.sh --help tells what there is" ;;
+        --allow-dirty) allow_dirty=yes ;;
+        --image) wants "$@" && name=$2 && shift ;;
+        *) unknown_option "$1" ;;
         esac
         shift
     done
     name=$(checked image "$name") || exit
+    tool=$(container_tool) || exit
 }
 
-# Docker, or podman, which speaks the same way.
+# The one that is asked for, or the first there is; podman and buildah speak as docker does.
 container_tool() {
-    for tool in "${CONTAINER_TOOL:-docker}" podman; do
-        if command -v "$tool" >/dev/null; then
+    for tool in ${CONTAINER_TOOL:-docker podman buildah}; do
+        if [ -n "$dry" ] || command -v "$tool" >/dev/null; then
             printf '%s\n' "$tool"
             return
         fi
     done
-    [ -z "$dry" ] || printf 'docker\n'
+    fail "needs ${CONTAINER_TOOL:-docker, podman or buildah}, which is not on PATH"
 }
 
 # Sets $version, $hash and all $tags of what is built now.
@@ -36,8 +39,6 @@ name_tags() {
 
 build_image() {
     image_options "$@"
-    tool=$(container_tool)
-    [ -n "$tool" ] || fail "needs docker or podman, and neither is on PATH"
     name_tags
     set -- --build-arg "VERSION=$version" --build-arg "REVISION=$hash"
     [ -z "${BASE_IMAGE:-}" ] || set -- "$@" --build-arg "BASE=$BASE_IMAGE"
@@ -54,17 +55,19 @@ build_image() {
 
 push_image() {
     image_options "$@"
-    tool=$(container_tool)
-    [ -n "$tool" ] || fail "needs docker or podman, and neither is on PATH"
     case $name in
     */*) ;;
-    *) fail "'$name' names no registry: --image registry.example.org/team/pyth-keeper, for build and push" ;;
+    *) wrong "'$name' names no registry: --image registry.example.org/team/pyth-keeper, for build and push" ;;
     esac
     name_tags
     if [ -z "$dry" ]; then
         [ -s $TAGS ] || fail "nothing was built here yet: ./deploy.sh build"
         tags=$(cat $TAGS)
     fi
+    refuse_dirty "$hash" "this folder"
+    for tag in $tags; do
+        refuse_dirty "$tag" "the image $name:$tag"
+    done
     for tag in $tags; do
         run "$tool" push "$name:$tag"
     done

@@ -3,11 +3,15 @@
 manifests.py tag IMAGE        the same manifests with another image of the keeper; `:TAG` keeps the image's name
 manifests.py image            the image of the keeper
 manifests.py names            every object, as `kubectl get --output=name` calls it
-manifests.py preflight NAME   a Job that runs `keeper check` as the new pods would run, and its settings
-manifests.py preflight NAME first   the same where the service account is not there yet
+manifests.py preflight NAME SECONDS        a Job that runs `keeper check` as the new pods would, and its settings
+manifests.py preflight NAME SECONDS first  the same where the service account is not there yet
+manifests.py keep NAME        a ConfigMap of that name that holds all of them but Secrets, for a rollback
+manifests.py kept             what such a ConfigMap holds
 """
 
+import base64
 import copy
+import gzip
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -16,7 +20,7 @@ from typing import Any
 import yaml
 
 KEEPER = "pyth-keeper"
-DEADLINE_S = 170
+KEPT = "manifests.yaml.gz"
 KEPT_S = 3600
 """A Job that nobody deletes is gone after so long."""
 
@@ -32,8 +36,13 @@ def main(arguments: list[str], manifests: list[Manifest]) -> None:
             print(keeper_of(manifests)["image"])
         case ["names"]:
             print(*names(manifests), sep="\n")
-        case ["preflight", name, *first]:
-            write(preflight(manifests, name, first=bool(first)))
+        case ["preflight", name, seconds, *first]:
+            write(preflight(manifests, name, within_s=int(seconds), first=bool(first)))
+        case ["keep", name]:
+            write([kept_as(name, manifests)])
+        case ["kept"]:
+            (kept,) = manifests
+            sys.stdout.write(gzip.decompress(base64.b64decode(kept["binaryData"][KEPT])).decode())
         case _:
             sys.exit(__doc__)
 
@@ -65,7 +74,7 @@ def names(manifests: Iterable[Manifest]) -> Iterator[str]:
         yield f"{kind}/{each['metadata']['name']}"
 
 
-def preflight(manifests: list[Manifest], name: str, *, first: bool) -> list[Manifest]:
+def preflight(manifests: list[Manifest], name: str, *, within_s: int, first: bool) -> list[Manifest]:
     """The new pods' image, settings and secrets, without serving: what is found wrong has changed nothing."""
     deployment = copy.deepcopy(deployment_of(manifests))
     metadata = {
@@ -89,7 +98,7 @@ def preflight(manifests: list[Manifest], name: str, *, first: bool) -> list[Mani
     settings["name"] = name
     job = {
         "backoffLimit": 0,
-        "activeDeadlineSeconds": DEADLINE_S,
+        "activeDeadlineSeconds": within_s,
         "ttlSecondsAfterFinished": KEPT_S,
         "template": {"metadata": {"labels": metadata["labels"]}, "spec": pod},
     }
@@ -97,6 +106,22 @@ def preflight(manifests: list[Manifest], name: str, *, first: bool) -> list[Mani
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data},
         {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": job},
     ]
+
+
+def kept_as(name: str, manifests: list[Manifest]) -> Manifest:
+    """Compressed: a ConfigMap holds one MiB. It is `applied` until somebody labels it `verified`."""
+    text = yaml.safe_dump_all([each for each in manifests if each["kind"] != "Secret"], sort_keys=False)
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": name,
+            "namespace": deployment_of(manifests)["metadata"]["namespace"],
+            "labels": {f"{KEEPER}/set": "applied"},
+            "annotations": {f"{KEEPER}/image": keeper_of(manifests)["image"]},
+        },
+        "binaryData": {KEPT: base64.b64encode(gzip.compress(text.encode())).decode()},
+    }
 
 
 def write(manifests: Iterable[Manifest]) -> None:

@@ -1,129 +1,51 @@
-"""`./deploy.sh k8s` and its kin against a kubectl that answers as the test wants it to."""
+"""`./deploy.sh k8s` and `verify` against a kubectl that answers as the test wants it to."""
 
-import json
 import os
-import shutil
+import pty
 import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from tests.support.scripted_program import ScriptedPrograms
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-ENV = [{"name": "COORDINATION", "value": "kubernetes"}]
-RENDERED: list[dict[str, Any]] = [
-    {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "pyth-keeper"}},
-    {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": "pyth-keeper-config-new", "namespace": "pyth-keeper"},
-        "data": {"keeper.yaml": "chain_id: 8453\n"},
-    },
-    {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "pyth-keeper", "namespace": "pyth-keeper"},
-        "spec": {
-            "template": {
-                "spec": {
-                    "serviceAccountName": "pyth-keeper",
-                    "containers": [
-                        {
-                            "name": "pyth-keeper",
-                            "image": "registry.example.org:5000/team/pyth-keeper:v1",
-                            "args": ["run", "--config", "/etc/pyth-keeper/keeper.yaml"],
-                            "env": ENV,
-                            "livenessProbe": {"httpGet": {"path": "/health/live", "port": "http"}},
-                        }
-                    ],
-                    "volumes": [{"name": "config", "configMap": {"name": "pyth-keeper-config-new"}}],
-                }
-            }
-        },
-    },
-]
-LIVE = "configmap/pyth-keeper-config-old\ndeployment.apps/pyth-keeper\n"
-POD_WELL = "ok    the keeper is well, and somebody leads\nok    network evm leads, and has pushed BTC/USD\n"
-POD_STANDS_BY = "ok    the keeper is well, and somebody leads\nok    network evm stands by for pod-1\n"
-ERROR_LINE = '{"level": "error", "message": "push_failed"}\n'
-
-
-@dataclass
-class Cluster:
-    """A project of its own, and the cluster that its kubectl tells of: all is well until the test says otherwise."""
-
-    folder: Path
-    programs: ScriptedPrograms
-
-    def deploy(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        path = f"{self.programs.folder}{os.pathsep}{os.environ['PATH']}"
-        return subprocess.run(
-            [self.folder / "deploy.sh", *arguments],
-            env={"PATH": path, "HOME": str(self.folder)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def audit(self) -> dict[str, str]:
-        """The last record."""
-        *_, last = (self.folder / ".deploy" / "audit.jsonl").read_text().splitlines()
-        record: dict[str, str] = json.loads(last)
-        return record
-
-    def answer(self, pattern: str, out: str = "", *, code: int = 0, times: int = -1) -> None:
-        self.programs.answer(pattern, out, code=code, times=times)
-
-    def changed(self) -> bool:
-        """Whether anything but the preflight's own was written."""
-        return bool(self.programs.asked(" apply ") or self.programs.asked("rollout undo"))
+from tests.support.scripted_cluster import (
+    ERROR_LINE,
+    LIVE,
+    PRODUCTION,
+    RENDERED,
+    SET,
+    Cluster,
+    manifests,
+    scripted_cluster,
+)
 
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Cluster:
-    folder = tmp_path / "project"
-    for part in ("deploy", "k8s"):
-        shutil.copytree(REPOSITORY / part, folder / part)
-    for name in ("deploy.sh", "pyproject.toml"):
-        shutil.copy(REPOSITORY / name, folder)
-    python = folder / ".venv" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-    python.chmod(0o755)
-    programs = ScriptedPrograms(tmp_path / "bin")
-    programs.provide("kubectl")
-    built = Cluster(folder, programs)
-    built.answer("kubectl kustomize", yaml.safe_dump_all(RENDERED))
-    built.answer(r"get deployment/pyth-keeper .*revision", "8")
-    built.answer(r"get deployment/pyth-keeper .*revision", "7", times=1)
-    built.answer("get configmaps,.* --output name", LIVE)
-    built.answer("get serviceaccount pyth-keeper", "serviceaccount/pyth-keeper")
-    built.answer("get job/.*succeeded", "1/")
-    built.answer("diff", "+ image: v1\n", code=1)
-    built.answer("get pods", "pod-1\npod-2\n")
-    built.answer("exec pod-1", POD_WELL)
-    built.answer("exec pod-2", POD_STANDS_BY)
-    return built
+    return scripted_cluster(tmp_path)
 
 
-def test_checks_applies_waits_verifies_and_records(cluster: Cluster) -> None:
-    done = cluster.deploy("k8s", "production", "--tag", "v2")
+def test_checks_keeps_applies_waits_verifies_and_records(cluster: Cluster) -> None:
+    done = cluster.deploy("k8s", "production", "--tag", "v2", DEPLOYED_BY="release bot")
     assert done.returncode == 0, done.stderr
     asked = cluster.programs.asked()
-    steps = ("create --filename", "diff", " apply ", "rollout status", "exec pod-1", "exec pod-2", "annotate")
+    steps = ("preflight.yaml", "diff", "set.yaml", " apply ", "rollout status", "exec pod-1", "exec pod-2", "annotate")
     order = [next(number for number, line in enumerate(asked) if step in line) for step in steps]
     assert order == sorted(order)
     assert not cluster.programs.asked("rollout undo")
     assert not cluster.programs.asked("delete configmap/pyth-keeper-config-old"), "a rollback needs it"
     record = cluster.audit()
     assert record["image"] == "registry.example.org:5000/team/pyth-keeper:v2"
-    assert (record["overlay"], record["revision"]) == ("production", "8")
+    assert (record["action"], record["overlay"], record["revision"]) == ("rollout", "production", "8")
     assert (record["preflight"], record["verification"], record["rolledBack"]) == ("passed", "passed", "no")
+    assert record["who"] == "releasebot", "only what is safe in a record"
+
+
+def test_the_record_names_the_user_where_nobody_else_is_named(cluster: Cluster) -> None:
+    cluster.deploy("k8s", "production")
+    user, _, machine = cluster.audit()["who"].partition("@")
+    assert user
+    assert machine == os.uname().nodename
 
 
 @pytest.mark.parametrize(
@@ -132,112 +54,132 @@ def test_checks_applies_waits_verifies_and_records(cluster: Cluster) -> None:
         ("get namespace", "has no namespace pyth-keeper"),
         ("get secret", "there is no Secret pyth-keeper-secrets"),
         ("get configmaps,", "are not told"),
-        ("create --filename", "the Job cannot be made"),
+        ("get configmaps --selector", "earlier rollouts cannot be read"),
+        ("create --filename .*preflight.yaml", "the Job cannot be made"),
+        ("create --filename .*set.yaml", "cannot be kept for a rollback"),
+        ("get pods", "the pods that run are not told"),
     ],
 )
 def test_changes_nothing_where_something_is_missing(cluster: Cluster, pattern: str, said: str) -> None:
     cluster.answer(pattern, code=1)
-    done = cluster.deploy("k8s")
-    assert done.returncode == 1
+    done = cluster.deploy("k8s", "production")
+    assert done.returncode == 3
     assert said in done.stderr
     assert "nothing was changed" in done.stderr
     assert not cluster.changed()
-    assert cluster.audit()["preflight"] == "failed"
 
 
 def test_changes_nothing_where_keeper_check_fails(cluster: Cluster) -> None:
     cluster.answer("get job/.*succeeded", "/1")
     cluster.answer("logs job/", "FAIL  account: no coins\n")
-    done = cluster.deploy("k8s")
-    assert done.returncode == 1
+    done = cluster.deploy("k8s", "production")
+    assert done.returncode == 3
     assert "FAIL  account: no coins" in done.stdout
     assert "keeper check failed" in done.stderr
     assert cluster.programs.asked("delete job/")
+    assert not cluster.changed()
+    assert cluster.audit()["preflight"] == "failed"
+
+
+def test_changes_nothing_where_keeper_check_does_not_end_in_its_time(cluster: Cluster) -> None:
+    cluster.answer("get job/.*succeeded", "/")
+    done = cluster.deploy("k8s", "production", PREFLIGHT_TIMEOUT_S="1")
+    assert done.returncode == 3
+    assert "keeper check did not end within 1 s" in done.stderr
     assert not cluster.changed()
 
 
 def test_changes_nothing_where_the_difference_cannot_be_told(cluster: Cluster) -> None:
     cluster.answer("diff", code=2)
-    assert "kubectl diff has failed" in cluster.deploy("k8s").stderr
+    assert "kubectl diff has failed" in cluster.deploy("k8s", "production").stderr
     assert not cluster.changed()
 
 
 def test_stops_at_what_would_be_left_behind(cluster: Cluster) -> None:
     cluster.answer("get configmaps,.* --output name", f"{LIVE}statefulset.apps/pyth-keeper-postgres\n")
-    done = cluster.deploy("k8s")
-    assert done.returncode == 1
+    done = cluster.deploy("k8s", "production")
+    assert done.returncode == 3
     assert "statefulset.apps/pyth-keeper-postgres" in done.stderr
     assert not cluster.changed()
 
 
 def test_deletes_what_is_left_behind_once_all_is_verified(cluster: Cluster) -> None:
     cluster.answer("get configmaps,.* --output name", f"{LIVE}statefulset.apps/pyth-keeper-postgres\n")
-    done = cluster.deploy("k8s", "--allow-deletions")
+    done = cluster.deploy("k8s", "production", "--allow-deletions")
     assert done.returncode == 0, done.stderr
     asked = cluster.programs.asked()
-    deleted = "kubectl --namespace pyth-keeper delete statefulset.apps/pyth-keeper-postgres"
+    deleted = f"{PRODUCTION} delete statefulset.apps/pyth-keeper-postgres"
     assert asked.index(deleted) > next(number for number, line in enumerate(asked) if "exec pod-2" in line)
 
 
-@pytest.mark.parametrize(
-    ("pattern", "out", "code", "said", "verification"),
-    [
-        (" apply ", "", 1, "kubectl apply has failed", "none"),
-        ("rollout status .*10m", "", 1, "did not become ready", "none"),
-        ("exec pod-1", "FAIL  network evm has failed to push\n", 1, "pod-1 does not do its work", "failed"),
-        ("exec pod-1", POD_STANDS_BY, 0, "no pod leads", "failed"),
-        ("logs pod-2", ERROR_LINE * 6, 0, "pod-2 has logged 6 errors", "failed"),
-        ("logs pod-2", "", 1, "the log of pod-2 cannot be read", "failed"),
-        ("get pods", "", 0, "there are no pods", "failed"),
-    ],
-)
-def test_goes_back_where_the_rollout_fails(
-    cluster: Cluster, pattern: str, out: str, code: int, said: str, verification: str
-) -> None:
-    cluster.answer(pattern, out, code=code, times=1)
+def test_no_overlay_means_production_only_where_somebody_says_so(cluster: Cluster) -> None:
     done = cluster.deploy("k8s")
-    assert done.returncode == 1
-    assert said in done.stderr
-    assert cluster.programs.asked("rollout undo deployment/pyth-keeper --to-revision=7")
-    record = cluster.audit()
-    assert (record["preflight"], record["verification"], record["rolledBack"]) == ("passed", verification, "yes")
+    assert done.returncode == 2
+    assert "this rolls out to production: name the overlay, or give --yes" in done.stderr
+    assert not cluster.programs.asked()
+    assert cluster.deploy("k8s", "--yes").returncode == 0
+    assert cluster.audit()["overlay"] == "production"
 
 
-def test_a_few_errors_are_no_reason_to_go_back(cluster: Cluster) -> None:
-    cluster.answer("logs pod-2", ERROR_LINE * 5)
-    assert cluster.deploy("k8s").returncode == 0
+@pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("n\n", 2), ("\n", 2)])
+def test_asks_on_a_terminal_before_it_rolls_out_to_production(cluster: Cluster, answer: str, code: int) -> None:
+    keyboard, terminal = pty.openpty()
+    os.write(keyboard, answer.encode())
+    done = subprocess.run(
+        [cluster.folder / "deploy.sh", "k8s"],
+        env=cluster.environ(),
+        stdin=terminal,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    os.close(keyboard)
+    os.close(terminal)
+    assert "this rolls out to production. Go on? [y/N]" in done.stderr
+    assert done.returncode == code
+    assert cluster.changed() is (code == 0)
 
 
-def test_says_where_going_back_fails_as_well(cluster: Cluster) -> None:
-    cluster.answer("rollout status", code=1)
-    done = cluster.deploy("k8s")
-    assert "rolled back: failed" in done.stderr
-    assert cluster.audit()["rolledBack"] == "failed"
+def test_rolls_out_what_a_commit_knows_and_more_only_where_that_is_allowed(cluster: Cluster) -> None:
+    cluster.commit()
+    assert cluster.deploy("k8s", "production").returncode == 0
+    (cluster.folder / "k8s" / "another-file").touch()
+    done = cluster.deploy("k8s", "production", "--tag", "v3")
+    assert done.returncode == 2
+    assert "changes that no commit knows" in done.stderr
+    assert len(cluster.programs.asked(" apply ")) == 1
+    assert cluster.deploy("k8s", "production", "--allow-dirty").returncode == 0
+    assert cluster.audit()["commit"].endswith("-dirty")
 
 
-def test_what_it_went_back_to_is_verified_as_well(cluster: Cluster) -> None:
-    cluster.answer("exec pod-1", "FAIL  network evm: nobody leads\n", code=1)
-    done = cluster.deploy("k8s")
-    assert cluster.programs.asked("rollout undo deployment/pyth-keeper --to-revision=7")
-    assert "rolled back: failed" in done.stderr
-    assert cluster.audit()["rolledBack"] == "failed"
-
-
-def test_the_first_rollout_has_nothing_to_go_back_to(cluster: Cluster) -> None:
-    cluster.answer(r"get deployment/pyth-keeper .*revision", "")
-    cluster.answer("get serviceaccount pyth-keeper", "")
-    cluster.answer("rollout status", code=1)
-    done = cluster.deploy("k8s")
-    assert done.returncode == 1
-    assert "there is no earlier revision" in done.stderr
-    assert not cluster.programs.asked("rollout undo")
-    assert cluster.audit()["rolledBack"] == "no"
+def test_warns_of_a_tag_that_moves(cluster: Cluster) -> None:
+    assert "the tag of" not in cluster.deploy("k8s", "production").stderr
+    assert "pyth-keeper:latest moves" in cluster.deploy("k8s", "production", "--tag", "latest").stderr
 
 
 def test_an_unknown_overlay_is_told_from_those_there_are(cluster: Cluster) -> None:
     done = cluster.deploy("k8s", "prod")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "there is no overlay 'prod', but: dev production" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "said"),
+    [
+        (("k8s", "dev", "--fast"), {}, "does not know --fast"),
+        (("k8s", "dev", "--tag"), {}, "--tag wants a value"),
+        (("k8s", "dev", "--tag", "a b"), {}, "image ':a b' is none"),
+        (("k8s", "dev"), {"ROLLOUT_TIMEOUT_S": "10m"}, "ROLLOUT_TIMEOUT_S='10m' is no whole number"),
+        (("deploy",), {}, "usage: "),
+    ],
+)
+def test_wrong_usage_is_told_from_other_failures(
+    cluster: Cluster, arguments: tuple[str, ...], environ: dict[str, str], said: str
+) -> None:
+    done = cluster.deploy(*arguments, **environ)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert not cluster.programs.asked()
 
 
 @pytest.mark.parametrize("command", ["k8s", "verify", "status", "rollback", "logs"])
@@ -248,34 +190,35 @@ def test_a_dry_run_asks_nobody_anything(cluster: Cluster, command: str) -> None:
     assert not cluster.programs.asked()
 
 
-def test_rolls_back_to_a_revision_and_verifies_it(cluster: Cluster) -> None:
-    done = cluster.deploy("rollback", "production", "3")
-    assert done.returncode == 0, done.stderr
-    assert cluster.programs.asked("rollout undo deployment/pyth-keeper --to-revision=3")
-    assert cluster.programs.asked("exec pod-1")
-
-
-def test_rolls_back_to_the_revision_before(cluster: Cluster) -> None:
-    assert cluster.deploy("rollback").returncode == 0
-    assert cluster.programs.asked("rollout undo") == [
-        "kubectl --namespace pyth-keeper rollout undo deployment/pyth-keeper"
-    ]
-
-
 def test_verify_fails_where_a_pod_fails(cluster: Cluster) -> None:
     cluster.answer("exec pod-2", "FAIL  network evm: nobody leads\n", code=1)
-    done = cluster.deploy("verify")
-    assert done.returncode == 1
+    done = cluster.deploy("verify", VERIFY_TIMEOUT_S="7")
+    assert done.returncode == 6
     assert "nobody leads" in done.stderr
+    assert cluster.programs.asked("exec pod-1 --container pyth-keeper -- keeper verify --pid 1 --within 7")
+
+
+def test_a_few_errors_are_no_spike(cluster: Cluster) -> None:
+    cluster.answer("logs pod-2", ERROR_LINE * 5)
+    assert cluster.deploy("verify").returncode == 0
+    cluster.answer("logs pod-2", ERROR_LINE * 6)
+    done = cluster.deploy("verify")
+    assert done.returncode == 6
+    assert "pod-2 has logged 6 errors" in done.stderr
+    assert cluster.deploy("verify", ERRORS_ALLOWED="6").returncode == 0
+
+
+def test_a_rollout_that_is_interrupted_tells_the_way_back(cluster: Cluster) -> None:
+    cluster.programs.answer("rollout status", interrupts=True)
+    done = cluster.deploy("k8s", "production")
+    assert done.returncode == 5
+    assert "./deploy.sh rollback production" in done.stderr
 
 
 def test_the_preflight_runs_as_the_new_pods_would() -> None:
-    manifests: list[str | Path] = [REPOSITORY / "deploy" / "manifests.py", "preflight", "pf"]
-    done = subprocess.run(
-        [sys.executable, *manifests], input=yaml.safe_dump_all(RENDERED), capture_output=True, text=True, check=True
-    )
-    settings, job = yaml.safe_load_all(done.stdout)
+    settings, job = yaml.safe_load_all(manifests("preflight", "pf", "170", of=RENDERED))
     assert settings["data"] == {"keeper.yaml": "chain_id: 8453\n"}
+    assert job["spec"]["activeDeadlineSeconds"] == 170
     pod = job["spec"]["template"]["spec"]
     assert pod["serviceAccountName"] == "pyth-keeper"
     assert pod["volumes"] == [{"name": "config", "configMap": {"name": "pf"}}]
@@ -287,11 +230,14 @@ def test_the_preflight_runs_as_the_new_pods_would() -> None:
 
 def test_the_first_preflight_needs_no_service_account(cluster: Cluster) -> None:
     cluster.answer("get serviceaccount pyth-keeper", "")
-    assert cluster.deploy("k8s").returncode == 0
-    manifests: list[str | Path] = [REPOSITORY / "deploy" / "manifests.py", "preflight", "pf", "first"]
-    done = subprocess.run(
-        [sys.executable, *manifests], input=yaml.safe_dump_all(RENDERED), capture_output=True, text=True, check=True
-    )
-    pod = list(yaml.safe_load_all(done.stdout))[1]["spec"]["template"]["spec"]
-    assert "serviceAccountName" not in pod
-    assert pod["containers"][0]["env"] == [{"name": "COORDINATION", "value": "none"}]
+    assert cluster.deploy("k8s", "production").returncode == 0
+    pod = list(yaml.safe_load_all(manifests("preflight", "pf", "170", "first", of=RENDERED)))[1]["spec"]["template"]
+    assert "serviceAccountName" not in pod["spec"]
+    assert pod["spec"]["containers"][0]["env"] == [{"name": "COORDINATION", "value": "none"}]
+
+
+def test_what_is_kept_for_a_rollback_is_all_of_it_but_secrets() -> None:
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key"}, "stringData": {"key": "hush"}}
+    (kept,) = yaml.safe_load_all(manifests("keep", SET, of=[*RENDERED, secret]))
+    assert kept["metadata"]["namespace"] == "pyth-keeper"
+    assert list(yaml.safe_load_all(manifests("kept", of=[kept]))) == RENDERED

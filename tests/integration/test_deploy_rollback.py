@@ -1,0 +1,170 @@
+"""The ways back of `./deploy.sh`: where a rollout fails, and where somebody asks for it."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.scripted_cluster import (
+    ALL,
+    ERROR_LINE,
+    NEWER,
+    OLDER,
+    POD_STANDS_BY,
+    PRODUCTION,
+    SET,
+    SET_BEFORE,
+    Cluster,
+    scripted_cluster,
+)
+
+SOON = "--since=[1-9][0-9]?s"
+"""The time since a rollout began; `usual` errors are those of ten minutes."""
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Cluster:
+    return scripted_cluster(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "out", "code", "said", "verification"),
+    [
+        (" apply ", "", 1, "kubectl apply has failed", "none"),
+        ("rollout status .*--timeout=600s", "", 1, "did not become ready", "none"),
+        ("exec pod-1", "FAIL  network evm has failed to push\n", 1, "pod-1 does not do its work", "failed"),
+        ("exec pod-1", POD_STANDS_BY, 0, "no pod leads", "failed"),
+        (f"logs pod-2 .*{SOON}", ERROR_LINE * 6, 0, "pod-2 has logged 6 errors", "failed"),
+        (f"logs pod-2 .*{SOON}", "", 1, "the log of pod-2 cannot be read", "failed"),
+    ],
+)
+def test_goes_back_where_the_rollout_fails(
+    cluster: Cluster, pattern: str, out: str, code: int, said: str, verification: str
+) -> None:
+    cluster.answer(pattern, out, code=code, times=1)
+    done = cluster.deploy("k8s", "production")
+    assert done.returncode == 4, done.stderr
+    assert said in done.stderr
+    assert cluster.applied() == ["manifests.yaml", "restored.yaml"]
+    assert cluster.programs.asked(f"get configmap {SET} "), "the newest that did its work"
+    assert cluster.programs.asked("delete configmap pyth-keeper-set-"), "what failed is nothing to go back to"
+    record = cluster.audit()
+    assert (record["preflight"], record["verification"], record["rolledBack"]) == ("passed", verification, "yes")
+
+
+def test_new_pods_that_are_never_ready_are_waited_for_as_long_as_was_said(cluster: Cluster) -> None:
+    cluster.answer("rollout status", code=1, times=1)
+    assert cluster.deploy("k8s", "production", ROLLOUT_TIMEOUT_S="3").returncode == 4
+    assert cluster.programs.asked("rollout status deployment/pyth-keeper --timeout=3s")
+
+
+def test_errors_that_were_usual_before_are_no_reason_to_go_back(cluster: Cluster) -> None:
+    cluster.answer(f"logs pod-2 .*{SOON}", ERROR_LINE * 6)
+    cluster.answer("logs pod-1 .*--since=600s", ERROR_LINE * 6_000)
+    assert cluster.deploy("k8s", "production").returncode == 0
+
+
+def test_errors_of_pods_that_do_not_even_start_count_as_none(cluster: Cluster) -> None:
+    cluster.answer("logs pod-1 .*--since=600s", code=1)
+    assert cluster.deploy("k8s", "production").returncode == 0
+
+
+def test_says_where_going_back_fails_as_well(cluster: Cluster) -> None:
+    cluster.answer("rollout status", code=1)
+    done = cluster.deploy("k8s", "production")
+    assert done.returncode == 5
+    assert "rolled back: failed" in done.stderr
+    assert cluster.audit()["rolledBack"] == "failed"
+    assert not cluster.programs.asked("delete configmap pyth-keeper-set-")
+
+
+def test_what_it_went_back_to_is_verified_as_well(cluster: Cluster) -> None:
+    cluster.answer("exec pod-1", "FAIL  network evm: nobody leads\n", code=1)
+    done = cluster.deploy("k8s", "production")
+    assert done.returncode == 5
+    assert cluster.applied() == ["manifests.yaml", "restored.yaml"]
+    assert cluster.audit()["rolledBack"] == "failed"
+
+
+def test_the_first_rollout_has_nothing_to_go_back_to(cluster: Cluster) -> None:
+    cluster.answer(r"get deployment/pyth-keeper .*revision", "")
+    cluster.answer("get configmaps --selector", "")
+    cluster.answer("rollout status", code=1)
+    done = cluster.deploy("k8s", "production")
+    assert done.returncode == 5
+    assert "there is nothing earlier to go back to" in done.stderr
+    assert cluster.applied() == ["manifests.yaml"]
+    assert cluster.audit()["rolledBack"] == "no"
+
+
+def test_what_was_rolled_out_in_some_other_way_goes_back_by_its_deployment(cluster: Cluster) -> None:
+    cluster.answer("get configmaps --selector", "")
+    cluster.answer("rollout status", code=1, times=1)
+    done = cluster.deploy("k8s", "production")
+    assert done.returncode == 4
+    assert "only the Deployment goes back" in done.stderr
+    assert cluster.programs.asked("rollout undo deployment/pyth-keeper --to-revision=8")
+
+
+def test_a_rollback_brings_back_all_that_was_rolled_out_before(cluster: Cluster) -> None:
+    done = cluster.deploy("rollback", "production", DEPLOYED_BY="anna")
+    assert done.returncode == 0, done.stderr
+    assert cluster.programs.asked(f"get configmap {SET_BEFORE} ")
+    assert cluster.applied() == ["restored.yaml"]
+    deleted = [line for line in cluster.programs.asked("delete") if "set-" not in line]
+    assert deleted == [f"{PRODUCTION} delete poddisruptionbudget.policy/{NEWER} --ignore-not-found"]
+    assert OLDER not in str(deleted)
+    assert cluster.programs.asked("exec pod-1")
+    assert cluster.programs.asked("create --filename")[-1].endswith("set.yaml"), "the next one goes back from there"
+    record = cluster.audit()
+    assert (record["action"], record["who"]) == ("rollback", "anna")
+    assert (record["verification"], record["rolledBack"]) == ("passed", "yes")
+
+
+def test_a_rollback_takes_the_revision_that_is_named(cluster: Cluster) -> None:
+    cluster.answer("get configmaps --selector", f"{ALL}pyth-keeper-set-20250101000000 verified 3\n")
+    cluster.answer("get configmap pyth-keeper-set-20250101000000", cluster.kept(OLDER))
+    assert cluster.deploy("rollback", "production", "3").returncode == 0
+    assert cluster.programs.asked("get configmap pyth-keeper-set-20250101000000 ")
+
+
+def test_a_rollback_after_one_that_was_interrupted_takes_the_last_that_did_its_work(cluster: Cluster) -> None:
+    cluster.answer("get configmaps --selector", f"pyth-keeper-set-20260103000000 applied -\n{ALL}")
+    cluster.answer("get configmap pyth-keeper-set-20260103000000", cluster.kept("pyth-keeper-half-way"))
+    assert cluster.deploy("rollback", "production").returncode == 0
+    assert cluster.programs.asked("delete poddisruptionbudget.policy/pyth-keeper-half-way")
+
+
+@pytest.mark.parametrize(
+    ("sets", "arguments", "undone"),
+    [("", (), "deployment/pyth-keeper"), (ALL, ("2",), "deployment/pyth-keeper --to-revision=2")],
+)
+def test_a_rollback_to_what_is_not_kept_says_that_only_the_deployment_goes_back(
+    cluster: Cluster, sets: str, arguments: tuple[str, ...], undone: str
+) -> None:
+    cluster.answer("get configmaps --selector", sets)
+    done = cluster.deploy("rollback", "production", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert "only the Deployment goes back" in done.stderr
+    assert cluster.programs.asked("rollout undo") == [f"{PRODUCTION} rollout undo {undone}"]
+
+
+def test_a_rollback_that_fails_says_so(cluster: Cluster) -> None:
+    cluster.answer("exec pod-1", "FAIL  network evm: nobody leads\n", code=1)
+    done = cluster.deploy("rollback", "production")
+    assert done.returncode == 5
+    assert cluster.audit()["rolledBack"] == "failed"
+
+
+def test_a_rollback_of_no_target_means_production_only_where_somebody_says_so(cluster: Cluster) -> None:
+    assert cluster.deploy("rollback").returncode == 2
+    assert not cluster.programs.asked()
+    assert cluster.deploy("rollback", "--yes").returncode == 0
+
+
+def test_only_the_newest_ten_are_kept(cluster: Cluster) -> None:
+    names = [f"pyth-keeper-set-202601{day:02}000000" for day in range(1, 13)]
+    cluster.answer("get configmaps --selector", "".join(f"{name} verified 1\n" for name in names))
+    cluster.answer("get configmap pyth", cluster.kept(OLDER))
+    assert cluster.deploy("k8s", "production").returncode == 0
+    deleted = [line.split()[5] for line in cluster.programs.asked("delete configmap pyth-keeper-set")]
+    assert sorted(deleted) == names[:2]
