@@ -66,7 +66,7 @@ def keeper(
     **settings: str,
 ) -> Iterator[Program]:
     """`keeper run` with the settings of production; nothing forced, no debounce and no heartbeat unless told so."""
-    environment = _environment(hermes, feeds) | {
+    environment = _environment(folder, hermes, feeds) | {
         "RPC_URL": f"http://{rpc}",
         "CONTRACT_ADDRESS": contract,
         "METRICS_PORT": str(metrics_port),
@@ -87,15 +87,16 @@ def keeper_of_networks(folder: Path, *, rpcs: Sequence[str], hermes: str, feeds:
     config = folder / "keeper.yaml"
     config.write_text(yaml.safe_dump({"networks": networks}), encoding="utf-8")
     command = [sys.executable, "-m", "keeper", "run", "--config", str(config)]
-    environment = _environment(hermes, feeds) | {"METRICS_PORT": "0"}
+    environment = _environment(folder, hermes, feeds) | {"METRICS_PORT": "0"}
     with _running(command, folder, log=folder / "keeper.log", environment=environment) as program:
         yield program
 
 
-def _environment(hermes: str, feeds: Sequence[FeedId]) -> dict[str, str]:
+def _environment(folder: Path, hermes: str, feeds: Sequence[FeedId]) -> dict[str, str]:
     return {
         "PATH": os.environ.get("PATH", ""),
         "PYTHONPATH": str(_ROOT),
+        "TMPDIR": str(folder),
         "PRIVATE_KEY": DEV_PRIVATE_KEY.hex(),
         "HERMES_URL": f"http://{hermes}",
         "PRICE_FEED_IDS": ",".join(feeds),

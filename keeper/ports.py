@@ -357,11 +357,6 @@ class Mandate(Protocol):
     """The right to send for one account on one chain: no two processes have it at a time."""
 
     @property
-    def is_shared(self) -> bool:
-        """Whether another process may have sent before."""
-        ...
-
-    @property
     def send_s(self) -> float | None:
         """A hand-over to a node must take no longer; None where there is no limit."""
         ...

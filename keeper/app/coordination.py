@@ -52,20 +52,20 @@ def coordinator(settings: Settings, *, clock: Clock, emit: Emit) -> Coordinator:
         case Coordination.POSTGRES:
             return _by_leases(_postgres(settings), settings, clock, emit)
         case Coordination.FILE:
-            folder = Path(gettempdir())
-            return Coordinator(
-                lambda network: FileLock(network, folder, waits=True, clock=clock, emit=emit), _for_ever, _nothing
-            )
-        case _:
+            return _by_lock(clock, emit, waits=True)
+        case Coordination.AUTO:
+            return _by_lock(clock, emit, waits=False)
+        case Coordination.NONE:
             return Coordinator(lambda _: Solo(), _for_ever, _nothing)
 
 
 def chosen(settings: Settings) -> Coordination:
-    """What `auto` comes to."""
+    """What `auto` comes to; itself where there is nothing to agree by: a second keeper on this machine is refused."""
     if settings.coordination is not Coordination.AUTO:
         return settings.coordination
-    inside = settings.kubernetes_service_host and (_folder(settings) / "token").exists()
-    return Coordination.KUBERNETES if inside else Coordination.NONE
+    if settings.kubernetes_service_host and (_folder(settings) / "token").exists():
+        return Coordination.KUBERNETES
+    return Coordination.POSTGRES if isinstance(settings.journal, PostgresServer) else Coordination.AUTO
 
 
 def access(settings: Settings) -> Access:
@@ -95,6 +95,19 @@ def _postgres(settings: Settings) -> PostgresLeases:
         raise UsageError("COORDINATION=postgres needs a JOURNAL_URL of PostgreSQL: that is where the keepers agree")
     server = settings.journal
     return PostgresLeases(server.url, server.label, password=server.password)
+
+
+def _by_lock(clock: Clock, emit: Emit, *, waits: bool) -> Coordinator:
+    try:
+        folder = Path(gettempdir())
+    except FileNotFoundError as exc:
+        raise UsageError(
+            "there is no folder for a lock that can be written: set TMPDIR to one that all keepers of this machine"
+            " share, or COORDINATION=none where no other keeper has this key"
+        ) from exc
+    return Coordinator(
+        lambda network: FileLock(network, folder, waits=waits, clock=clock, emit=emit), _for_ever, _nothing
+    )
 
 
 def _by_leases(store: LeaseStore, settings: Settings, clock: Clock, emit: Emit) -> Coordinator:

@@ -15,7 +15,7 @@ class Coordination(StrEnum):
     """By what they agree."""
 
     AUTO = "auto"
-    """Leases inside of Kubernetes, nothing elsewhere."""
+    """Leases inside of Kubernetes, the server of a PostgreSQL journal, or alone on this machine."""
     NONE = "none"
     FILE = "file"
     POSTGRES = "postgres"

@@ -4,13 +4,15 @@ import asyncio
 import gc
 import logging
 import signal
-from collections.abc import Sequence
-from typing import Never
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from types import MappingProxyType
+from typing import Never, TypeAlias
 
 from keeper import __version__
 from keeper.app.log_events import log_health
 from keeper.app.reload import Reloader
 from keeper.app.shadow_lines import log_shadow
+from keeper.domain.errors import Fatal, UsageError
 from keeper.domain.status import ConfigStatus, KeeperStatus
 from keeper.pipeline.network import Network
 from keeper.ports import Clock, PriceEvent, PriceSource
@@ -22,6 +24,11 @@ _RESTART_AFTER_S = 5.0
 _LONGEST_PAUSE_S = 300.0
 """The pause doubles up to this; a network that ran for longer starts anew with a short one."""
 
+Beside: TypeAlias = Mapping[str, Callable[[], Coroutine[None, None, Never]]]
+"""What runs beside the networks and never ends by itself, by name."""
+
+_NOTHING: Beside = MappingProxyType({})
+
 log = logging.getLogger(__name__)
 
 
@@ -29,9 +36,16 @@ class Keeper:
     """One price source, any number of networks, and what they have in common: the life of the process."""
 
     def __init__(
-        self, *, source: PriceSource, networks: Sequence[Network], clock: Clock, reloader: Reloader | None = None
+        self,
+        *,
+        source: PriceSource,
+        networks: Sequence[Network],
+        clock: Clock,
+        reloader: Reloader | None = None,
+        beside: Beside = _NOTHING,
     ) -> None:
         """`reloader` brings what is set otherwise while the keeper runs."""
+        self._beside = dict(beside)
         self._source = source
         self._networks = networks
         self._clock = clock
@@ -39,9 +53,14 @@ class Keeper:
         self._started_at = clock.now()
         self._health_told_at: float | None = None
         self._stop = asyncio.Event()
+        self._refusal: UsageError | None = None
 
     async def run(self) -> None:
-        """Until a signal or `stop`; then nothing new starts and what is in flight may land, for a bounded time."""
+        """Until a signal or `stop`; then nothing new starts and what is in flight may land, for a bounded time.
+
+        Ends in the same order, and raises, where it cannot do its work: UsageError where a network is refused, Fatal
+        where something that must never end has ended.
+        """
         self._listen_to_signals()
         gc.collect()
         gc.freeze()
@@ -51,20 +70,30 @@ class Keeper:
         others = [
             asyncio.create_task(self._source.run(self._deliver), name="price source"),
             asyncio.create_task(self._tell_health(), name="health line"),
+            *(asyncio.create_task(work(), name=name) for name, work in self._beside.items()),
         ]
         if self._reloader is not None:
             others.append(asyncio.create_task(self._reloader.watch(), name="config watch"))
         stopped = asyncio.create_task(self._stop.wait(), name="stop signal")
-        ended, _ = await asyncio.wait([*others, stopped], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([*others, stopped], return_when=asyncio.FIRST_COMPLETED)
+        ended = [task for task in others if task.done()]
+        for task in ended:
+            text = f"the {task.get_name()} has ended, which must never be: the keeper stops"
+            fields = {"task": task.get_name()}
+            log.critical("task_ended", exc_info=task.exception(), extra={"text": text, "fields": fields})
+        self._stop.set()
         for network in self._networks:
             network.stop()
         await asyncio.wait(networks, timeout=DRAIN_S)
         log_shadow(self.status())
-        for task in (*networks, *others, stopped):
-            task.cancel()
+        for each in (*networks, *others, stopped):
+            each.cancel()
         await asyncio.gather(*networks, *others, stopped, return_exceptions=True)
-        for task in ended - {stopped}:
-            task.result()
+        if self._refusal is not None:
+            raise self._refusal
+        if ended:
+            names = ", ".join(task.get_name() for task in ended)
+            raise Fatal(f"stopped, for this has ended: {names}; the log says why")
 
     def stop(self) -> None:
         """End in order."""
@@ -93,13 +122,21 @@ class Keeper:
             network.take(event)
 
     async def _supervise(self, network: Network) -> None:
-        """A network that fails where nobody expected it is started again; the others never notice."""
+        """A network that fails where nobody expected it is started again; the others never notice.
+
+        One that is refused ends the keeper.
+        """
         pause_s = _RESTART_AFTER_S
         while not self._stop.is_set():
             began = self._clock.monotonic()
             try:
                 await network.run()
             except Exception as exc:
+                refusal = _refusal_in(exc)
+                if refusal is not None:
+                    self._refusal = refusal
+                    self._stop.set()
+                    return
                 if self._clock.monotonic() - began > _LONGEST_PAUSE_S:
                     pause_s = _RESTART_AFTER_S
                 text = f"{network.name} has crashed, and is started again in {pause_s:g} s"
@@ -124,3 +161,10 @@ class Keeper:
         loop.add_signal_handler(signal.SIGUSR1, self.force, "signal")
         if self._reloader is not None:
             loop.add_signal_handler(signal.SIGHUP, self._reloader.reload, "signal")
+
+
+def _refusal_in(error: Exception) -> UsageError | None:
+    """Why a network must not run, also where its group of tasks tells it."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error if isinstance(error, UsageError) else None

@@ -123,8 +123,8 @@ class Settings(Common):
 
     coordination: Annotated[Coordination, one_of(Coordination)] = setting(
         "By what several keepers with one key agree who sends, while the others stand by: `kubernetes` (Leases),"
-        " `postgres` (the journal's server), `file` (a lock on this machine) or `none`; `auto` is `kubernetes` in a pod"
-        " with a service account, and `none` elsewhere.",
+        " `postgres` (the journal's server), `file` (a lock on this machine) or `none`. `auto` is `kubernetes` in a pod"
+        " with a service account, and `postgres` with a journal there; else a second keeper on the machine is refused.",
         "auto",
     )
     lease_duration_ms: Annotated[int, WHOLE_SECONDS] = setting(

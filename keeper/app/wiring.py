@@ -1,11 +1,10 @@
 """From settings to a keeper that is ready to run: the one place where concrete parts meet."""
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Never
+from functools import partial
 
 from keeper.app.accounts import Accounts, signer
 from keeper.app.clock import SystemClock
@@ -15,7 +14,7 @@ from keeper.app.differences import aliases, policies
 from keeper.app.log_events import LogEvents
 from keeper.app.network_settings import Broadcast, NetworkSettings
 from keeper.app.reload import Origin, Reloader
-from keeper.app.runtime import Keeper
+from keeper.app.runtime import Beside, Keeper
 from keeper.app.settings import Settings
 from keeper.app.spend_rules import fee_policy, spend_rules
 from keeper.app.values import SignersOf
@@ -104,8 +103,15 @@ async def assembled(settings: Settings, *, dry_run: bool = False, origin: Origin
         for network, pool in zip(settings.networks, pools, strict=True)
     ]
     reloader = None if origin is None else Reloader(settings, origin, networks=networks, source=source, logs=logs)
-    keeper = Keeper(source=source, networks=networks, clock=clock, reloader=reloader)
     heeding = Heeding(orders, networks, clock)
+    beside: Beside = {
+        "journal pruning": partial(
+            prune_hourly, journal, retention_s=settings.journal_retention_days * DAY_S, clock=clock
+        ),
+        "orders": heeding.run,
+        "elections": agreed.run,
+    }
+    keeper = Keeper(source=source, networks=networks, clock=clock, reloader=reloader, beside=beside)
     token = token_reader(settings.control_token, settings.control_token_file)
     control = OrderRoutes(keeper, orders, clock, token=token, asked=heeding.look_now)
     routes = [*overview.routes(keeper, metrics), *FeedRoutes(keeper).routes(), *live_page.routes(), *control.routes()]
@@ -113,13 +119,7 @@ async def assembled(settings: Settings, *, dry_run: bool = False, origin: Origin
     server = Server(routes, [limit], host=settings.metrics_host, port=settings.metrics_port)
     try:
         await journal.open()
-        pruning = prune_hourly(journal, retention_s=settings.journal_retention_days * DAY_S, clock=clock)
-        async with (
-            server,
-            running(pruning, name="journal pruning"),
-            running(heeding.run(), name="orders"),
-            running(agreed.run(), name="elections"),
-        ):
+        async with server:
             yield Parts(keeper, server)
     finally:
         for pool in pools:
@@ -127,17 +127,6 @@ async def assembled(settings: Settings, *, dry_run: bool = False, origin: Origin
         await agreed.close()
         await orders.close()
         await journal.close()
-
-
-@asynccontextmanager
-async def running(work: Coroutine[None, None, Never], *, name: str) -> AsyncIterator[None]:
-    """Do something without end, beside the block."""
-    task = asyncio.create_task(work, name=name)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 def rpc_pool(network: NetworkSettings, clock: Clock) -> RpcPool:

@@ -20,7 +20,6 @@ _FOR_ALL = 0o666
 class FileLock:
     """See Mandate. Whoever waits takes over within a second; a process that is frozen keeps its lock."""
 
-    is_shared = True
     send_s = None
 
     def __init__(self, network: str, folder: Path, *, waits: bool, clock: Clock, emit: Emit) -> None:

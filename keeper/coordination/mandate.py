@@ -66,8 +66,6 @@ class Office:
 class LeaseMandate:
     """See Mandate. Holds while `run` runs, and for the rest of its lease after."""
 
-    is_shared = True
-
     def __init__(self, network: str, office: Office) -> None:
         self._network = network
         self._office = office

@@ -9,7 +9,6 @@ from keeper.ports import Account
 class Solo:
     """See Mandate; always held."""
 
-    is_shared = False
     send_s = None
 
     async def gain(self, account: Account) -> None:

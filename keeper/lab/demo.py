@@ -41,7 +41,7 @@ _OWN_SETTINGS = frozenset(
     {
         "private_key", "private_key_file", "chain_id", "rpc_url", "contract_address", "network_name", "hermes_url",
         "hermes_api_key", "hermes_api_key_file", "price_feed_ids", "price_config_file", "feeds", "journal_url",
-        "database_url",
+        "database_url", "coordination",
     }
 )  # fmt: skip
 """What the devnet decides; the environment may set the rest."""
@@ -127,6 +127,7 @@ def _settings(devnet: Devnet, environ: Mapping[str, str]) -> Settings:
         "hermes_url": devnet.hermes_url,
         "feeds": [{"id": feed_id, "alias": symbol} for feed_id, symbol in devnet.feeds],
         "journal_url": f"sqlite:///{devnet.folder}/journal.db",
+        "coordination": "none",
     }
     devnet.config.write_text(yaml.safe_dump(own))
     return load(config_file=devnet.config, environ=given, dotenv=None, port_must_be_free=True)

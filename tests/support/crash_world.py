@@ -169,7 +169,11 @@ class CrashWorld:
 async def crash_world(
     anvil: Anvil, node: Node, *, journal_url: str, folder: Path, record: Callable[[str, object], None]
 ) -> AsyncIterator[CrashWorld]:
-    """Three feeds, a contract that was never written, a gate that is open, and an empty journal."""
+    """Three feeds, a contract that was never written, a gate that is open, and an empty journal.
+
+    A keeper that is back after a crash need not wait for the end of a lease.
+    """
+    alone = {"COORDINATION": "none"} if isinstance(parse_journal_url(journal_url), PostgresServer) else {}
     async with simulator_running(feeds=3) as simulator, devnet_contract(anvil, simulator) as contract:
         first_nonce = int(await node.request("eth_getTransactionCount", DEV_ADDRESS, "latest"), 16)
         async with Gate(anvil.url) as gate:
@@ -178,7 +182,7 @@ async def crash_world(
                 gate=gate,
                 simulator=simulator,
                 contract=PythContract(node, contract),
-                environ=environment(gate.url, simulator, contract, folder),
+                environ=environment(gate.url, simulator, contract, folder) | alone,
                 folder=folder,
                 journal_url=journal_url,
                 node_url=anvil.url,

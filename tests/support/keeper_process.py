@@ -88,10 +88,11 @@ async def simulator_running(**settings: Any) -> AsyncIterator[HermesSimulator]:
 
 
 def environment(node_url: str, simulator: HermesSimulator, contract: str, folder: Path) -> dict[str, str]:
-    """All that a keeper needs to know of the devnet."""
+    """All that a keeper needs to know of the devnet; it shares its account with those of the same folder alone."""
     return {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
+        "TMPDIR": str(folder),
         "PRIVATE_KEY": DEV_PRIVATE_KEY.hex(),
         "RPC_URL": node_url,
         "CONTRACT_ADDRESS": contract,

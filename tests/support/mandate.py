@@ -12,7 +12,6 @@ from keeper.ports import Account
 class FakeMandate:
     """See Mandate."""
 
-    is_shared = True
     send_s = 5.0
     sure: bool = True
     """Whether enough of it is left for a hand-over."""

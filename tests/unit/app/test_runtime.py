@@ -8,6 +8,7 @@ import pytest
 
 from keeper.app.runtime import Keeper
 from keeper.coordination.solo import Solo
+from keeper.domain.errors import Fatal, UsageError
 from keeper.domain.status import SourceStatus
 from keeper.domain.units import FeedId
 from keeper.pipeline.network import Network
@@ -52,7 +53,7 @@ class Falling(Network):
         await super().run()
 
 
-async def network(chain: FakeChain, *, falls: int) -> Falling:
+async def network(chain: FakeChain, *, falls: int, kind: type[Falling] = Falling) -> Falling:
     journal = FakeJournal()
     await journal.open()
     outside = Outside(
@@ -65,7 +66,7 @@ async def network(chain: FakeChain, *, falls: int) -> Falling:
         orders=FakeOrders(),
         mandate=Solo(),
     )
-    made = Falling(config=CONFIG, outside=outside)
+    made = kind(config=CONFIG, outside=outside)
     made.falls, made.started = falls, []
     return made
 
@@ -92,3 +93,44 @@ async def test_a_network_that_crashes_is_started_again_after_growing_pauses_and_
     assert (len(chains[0].sent), len(chains[1].sent)) == (2, 2)
     keeper.stop()
     await running
+
+
+class Refused(Falling):
+    """Is told that it must not run."""
+
+    async def run(self) -> None:
+        raise ExceptionGroup("of its tasks", [UsageError("another keeper has the account")])
+
+
+async def ends_by_itself() -> Never:
+    await asyncio.sleep(1.5)
+    raise RuntimeError("a fault of our own")
+
+
+async def test_something_that_must_never_end_ends_the_keeper_once_all_has_landed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    chain, source, market = FakeChain(), Silence(), Market()
+    keeper = Keeper(
+        source=source,
+        networks=[await network(chain, falls=0)],
+        clock=LoopClock(),
+        beside={"elections": ends_by_itself},
+    )
+    running = asyncio.create_task(keeper.run())
+    await asyncio.sleep(1)
+    source.deliver(market.event({"F1": 100_000}))
+    with pytest.raises(Fatal, match="this has ended: elections"):
+        await running
+    assert len(chain.sent) == 1
+    assert keeper.status().networks[0].in_flight == 0
+    (told,) = [record for record in caplog.records if record.message == "task_ended"]
+    assert told.levelname == "CRITICAL"
+    assert told.exc_info is not None
+
+
+async def test_a_network_that_is_refused_ends_the_keeper() -> None:
+    refused = await network(FakeChain(), falls=0, kind=Refused)
+    keeper = Keeper(source=Silence(), networks=[refused], clock=LoopClock())
+    with pytest.raises(UsageError, match="another keeper has the account"):
+        await keeper.run()
