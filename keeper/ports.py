@@ -296,10 +296,18 @@ class Journal(Protocol):
         """Connect, or connect anew, and bring the tables up to date."""
         ...
 
+    async def begin_term(self, account: Account) -> int:
+        """From now on this journal alone writes records of the account; returns the term's number, which grows.
+
+        What others have recorded until then is there, and nothing comes after: see `record`.
+        """
+        ...
+
     async def record(self, account: Account, flight: Flight, note: Note) -> None:
         """Make the flight's state and one more line of its history durable, in one step, before returning.
 
         A note of kind `signed` brings the flight's newest attempt with its bytes: nothing is broadcast before.
+        Raises MandateLost where somebody has begun a later term than this journal has: then nothing is recorded.
         """
         ...
 
@@ -379,6 +387,13 @@ class Mandate(Protocol):
 
     async def lost(self) -> None:
         """Return once it is not held any more."""
+        ...
+
+    def overtaken(self, why: str) -> None:
+        """The journal is in another process's term: it is not held, whatever else tells so.
+
+        Where nothing is there to agree by, `gain` raises UsageError from then on.
+        """
         ...
 
     async def release(self) -> None:

@@ -100,7 +100,14 @@ class Ended:
     why: str
 
 
-Fact: TypeAlias = Seen | Written | Refused | Ended
+@dataclass(frozen=True, slots=True)
+class Overtaken:
+    """Somebody else sends, whatever the store tells: nothing is taken for a whole lease."""
+
+    why: str
+
+
+Fact: TypeAlias = Seen | Written | Refused | Ended | Overtaken
 
 
 def decide(standing: Standing, now: float, *, wanted: bool, hold_back_s: float = 0.0) -> Decision:
@@ -147,6 +154,8 @@ def advance(standing: Standing, fact: Fact, now: float) -> Standing:
             return replace(standing, known=False)
         case Ended(why):
             return replace(standing, term=None, known=False, over=why)
+        case Overtaken(why):
+            return replace(standing, term=None, known=False, over=why, held_until=now + standing.pace.duration_s)
         case _:
             assert_never(fact)
 

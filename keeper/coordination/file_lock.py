@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from keeper.coordination.lease import shard_of
+from keeper.coordination.solo import second_keeper
 from keeper.domain.errors import MandateLost, UsageError
 from keeper.domain.events import LeadershipGained, LeadershipLost
 from keeper.domain.status import Leadership
@@ -34,6 +35,7 @@ class FileLock:
         self._epoch = 0
         self._since: float | None = None
         self._lost = asyncio.Event()
+        self._overtaken = ""
 
     @property
     def _path(self) -> Path:
@@ -42,6 +44,8 @@ class FileLock:
     async def gain(self, account: Account) -> None:
         """See Mandate."""
         self._shard = shard_of(account)
+        if self._overtaken:
+            raise UsageError(second_keeper(account, self._overtaken))
         while not self._try():
             if not self._waits:
                 raise UsageError(
@@ -95,6 +99,12 @@ class FileLock:
     async def lost(self) -> None:
         """See Mandate."""
         await self._lost.wait()
+
+    def overtaken(self, why: str) -> None:
+        """See Mandate. That keeper is not on this machine, or its lock was taken away."""
+        if self._file is not None:
+            self._end(why, planned=False)
+            self._overtaken = why
 
     async def release(self) -> None:
         """See Mandate."""

@@ -10,6 +10,7 @@ from typing import Never
 from keeper.coordination.elector import (
     Ended,
     Fact,
+    Overtaken,
     Refused,
     Seen,
     Standing,
@@ -108,6 +109,11 @@ class LeaseMandate:
     async def lost(self) -> None:
         """See Mandate."""
         await self._lost.wait()
+
+    def overtaken(self, why: str) -> None:
+        """See Mandate."""
+        if self._standing.term is not None:
+            self._learn(Overtaken(why))
 
     async def release(self) -> None:
         """See Mandate."""

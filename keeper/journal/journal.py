@@ -6,13 +6,13 @@ from functools import partial
 
 import msgspec
 
-from keeper.domain.errors import JournalError
+from keeper.domain.errors import JournalError, MandateLost
 from keeper.domain.transaction import Flight
 from keeper.domain.units import Wei
 from keeper.journal.changes import Changes, changes
 from keeper.journal.database import Database
 from keeper.journal.migrate import upgrade
-from keeper.journal.queries import account_id, prune, recover, spent
+from keeper.journal.queries import account_id, begin_term, prune, recover, spent
 from keeper.ports import Account, Note, Recovered
 
 APPEND_S = 2.0
@@ -28,6 +28,8 @@ class StoredJournal(ABC):
         self._database = database
         self._turn = asyncio.Lock()
         self._ids: dict[Account, int] = {}
+        self._epochs: dict[Account, int] = {}
+        """Of the terms that were begun here."""
         self._kept: dict[tuple[int, int], Flight] = {}
         """Pushes that have not ended, by account and number, as the tables hold them for certain."""
 
@@ -38,6 +40,11 @@ class StoredJournal(ABC):
             self._kept.clear()
             await self._database.run(upgrade, writes=True)
             await self._connect()
+
+    async def begin_term(self, account: Account) -> int:
+        """See Journal."""
+        self._epochs[account] = await self._database.run(partial(begin_term, account=account), writes=True)
+        return self._epochs[account]
 
     async def record(self, account: Account, flight: Flight, note: Note) -> None:
         """See Journal."""
@@ -54,7 +61,13 @@ class StoredJournal(ABC):
         number = await self._id(account)
         key = number, flight.push
         rows = changes(self._kept.pop(key, None), flight, note)
-        await self._append(number, rows)
+        ours = self._epochs.get(account)
+        newest = await self._append(number, rows, ours)
+        if ours is not None and newest > ours:
+            raise MandateLost(
+                f"another keeper has begun to send for {account.address} on chain {account.chain_id}: the journal at"
+                f" {self._database} is in term {newest}, and this keeper's was {ours}. Nothing of it is signed any more"
+            )
         if flight.end is None:
             self._kept[key] = flight
 
@@ -89,8 +102,11 @@ class StoredJournal(ABC):
         """Get ready to append, once more if that was done before."""
 
     @abstractmethod
-    async def _append(self, account_id: int, rows: Changes) -> None:
-        """Write the rows in one transaction."""
+    async def _append(self, account_id: int, rows: Changes, epoch: int | None) -> int:
+        """Write the rows in one transaction, unless the account's term is a later one than `epoch`, if that is given.
+
+        Returns the account's term, 0 where none was begun. It cannot change before the transaction is over.
+        """
 
     @abstractmethod
     async def close(self) -> None:

@@ -17,6 +17,10 @@ _MEET_ACCOUNT = text(
     "INSERT INTO keeper_accounts (network, chain_id, address) VALUES (:network, :chain_id, :address)"
     " ON CONFLICT DO NOTHING"
 )
+_BEGIN_TERM = text(
+    "INSERT INTO keeper_terms (chain_id, address, epoch) VALUES (:chain_id, :address, 1)"
+    " ON CONFLICT (chain_id, address) DO UPDATE SET epoch = keeper_terms.epoch + 1 RETURNING epoch"
+)
 _OPEN_STATES = [state.value for state in State if state not in ENDED]
 _MAY_BE_OUT = frozenset({Fate.SIGNED, Fate.HELD, Fate.DOUBTFUL})
 
@@ -28,6 +32,12 @@ def account_id(connection: Connection, account: Account) -> int:
         connection.execute(_MEET_ACCOUNT, asdict(account))
         known = connection.execute(wanted).scalar_one()
     return int(known)
+
+
+def begin_term(connection: Connection, account: Account) -> int:
+    """The account's next epoch, whatever its network is called: records of earlier ones are refused from now on."""
+    key = {"chain_id": account.chain_id, "address": account.address}
+    return int(connection.execute(_BEGIN_TERM, key).scalar_one())
 
 
 def recover(connection: Connection, account_id: int) -> Recovered:

@@ -29,6 +29,9 @@ def _insert(table: str, *columns: str) -> str:
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - names of our own
 
 
+_TERM = """
+SELECT epoch FROM keeper_terms JOIN keeper_accounts USING (chain_id, address) WHERE keeper_accounts.id = ?
+"""
 _PUT_PUSH = (
     _insert("keeper_pushes", "account_id", *PushRow._fields)
     + " ON CONFLICT (account_id, push) DO UPDATE SET "
@@ -87,16 +90,17 @@ class SqliteJournal(StoredJournal):
         with translated(self._file):
             self._writer = await asyncio.to_thread(open_writer, self._file, self._sync)
 
-    async def _append(self, account_id: int, rows: Changes) -> None:
+    async def _append(self, account_id: int, rows: Changes, epoch: int | None) -> int:
         writer = self._writer
         if writer is None:
             raise JournalError(f"the journal at {self._file} is not open")
         with translated(self._file):
-            while not await self._do(partial(_write, writer, account_id, rows)):  # noqa: ASYNC110 - not our lock
+            while (term := await self._do(partial(_write, writer, account_id, rows, epoch))) is None:  # noqa: ASYNC110 - not our lock
                 await asyncio.sleep(_LOCKED_PAUSE_S)
         self._untidied += 1
         if self._untidied >= _APPENDS_PER_CHECKPOINT and rows.push.ended_at is not None:
             self._start_tidying()
+        return term
 
     def _start_tidying(self) -> None:
         """Best at the end of a push: while it lasts, a record may have to wait for some milliseconds."""
@@ -104,7 +108,7 @@ class SqliteJournal(StoredJournal):
             self._untidied = 0
             self._tidying = asyncio.create_task(asyncio.to_thread(_tidy, self._file), name="journal checkpoint")
 
-    async def _do(self, work: Callable[[], bool]) -> bool:
+    async def _do(self, work: Callable[[], int | None]) -> int | None:
         if self._sync is Sync.NORMAL:
             return work()
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
@@ -134,20 +138,22 @@ def open_writer(file: SqliteFile, sync: Sync) -> sqlite3.Connection:
     return writer
 
 
-def _write(writer: sqlite3.Connection, account_id: int, rows: Changes) -> bool:
-    """Write all or nothing; returns False where somebody else is writing just now."""
+def _write(writer: sqlite3.Connection, account_id: int, rows: Changes, epoch: int | None) -> int | None:
+    """Write all or nothing; returns the account's term, or None where somebody else is writing just now."""
     try:
         writer.execute("BEGIN IMMEDIATE")
-        _execute(writer, account_id, rows)
-        writer.execute("COMMIT")
+        (term,) = writer.execute(_TERM, (account_id,)).fetchone() or (0,)
+        if epoch is None or term <= epoch:
+            _execute(writer, account_id, rows)
+            writer.execute("COMMIT")
     except sqlite3.Error as exc:
         if is_locked(exc):
-            return False
+            return None
         raise
     finally:
         if writer.in_transaction:
             writer.execute("ROLLBACK")
-    return True
+    return int(term)
 
 
 def _execute(writer: sqlite3.Connection, account_id: int, rows: Changes) -> None:

@@ -235,6 +235,14 @@ pauses = Table(
     Column("since", Double, nullable=False),
 )
 
+terms = Table(
+    "keeper_terms",
+    metadata,
+    Column("chain_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("address", Text, primary_key=True),
+    Column("epoch", BigInteger, nullable=False),  # grows by one whenever somebody begins to send
+)
+
 leases = Table(
     "keeper_leases",
     metadata,

@@ -7,7 +7,7 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import Never, TypeAlias
 
-from keeper.domain.errors import JournalError
+from keeper.domain.errors import JournalError, MandateLost
 from keeper.domain.events import JournalFailed, JournalRecovered
 from keeper.domain.transaction import Flight
 from keeper.domain.units import Wei
@@ -75,6 +75,16 @@ class DurableJournal:
             if self._on_failure is OnFailure.STOP:
                 raise
             self._write_later()
+
+    async def begin_term(self, account: Account) -> int:
+        """See Journal. Where that cannot be written: 0, and what another process records meanwhile goes unnoticed."""
+        try:
+            return await self._journal.begin_term(account)
+        except JournalError as exc:
+            self._fail(exc)
+            if self._on_failure is OnFailure.STOP:
+                raise
+            return 0
 
     async def record(self, account: Account, flight: Flight, note: Note) -> None:
         """See Journal."""
@@ -160,8 +170,11 @@ class DurableJournal:
         await self._journal.open()
         while self._backlog:
             record = self._backlog[0]
-            await self._journal.record(*record)
-            self._waited += 1
+            try:
+                await self._journal.record(*record)
+                self._waited += 1
+            except MandateLost:  # whoever sends now has settled it
+                self._lost += 1
             if self._backlog[0] is record:
                 self._backlog.popleft()
         self._recover_if_all_is_written()

@@ -61,6 +61,10 @@ class Leading:
             tasks.create_task(self._yield_when_asked(), name=f"asked back {self._parts.name}"),
         ]
 
+    def stand_down(self, lost: BaseExceptionGroup[MandateLost]) -> None:
+        """The mandate may not know it yet: the journal may have told."""
+        self._mandate.overtaken(str(next(iter(lost.exceptions))))
+
     async def _end_when_lost(self) -> Never:
         await self._mandate.lost()
         raise MandateLost(f"{self._parts.name}: another process may send")

@@ -159,8 +159,9 @@ class Network:
                 await self._drained()
                 for task in (*watching, *flights):
                     task.cancel()
-        except* MandateLost:
+        except* MandateLost as lost:
             self._parts.leave_flights()
+            self._leading.stand_down(lost)
         else:
             await self._outside.mandate.release()
 

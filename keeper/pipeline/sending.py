@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 
-from keeper.domain.errors import KeeperError, Refusal, SendRefused, Uncertain
+from keeper.domain.errors import KeeperError, MandateLost, Refusal, SendRefused, Uncertain
 from keeper.domain.events import FeeCapReached, PushSent
 from keeper.domain.fees import offer
 from keeper.domain.plan import Plan
@@ -65,6 +65,8 @@ class Sender:
             await self._outside.journal.record(
                 self._flights.account, tried, Note(self._outside.clock.now(), "signed", tx_hash=signed.hash)
             )
+        except MandateLost:
+            raise
         except KeeperError as exc:
             return await self._flights.stumble(flight, str(exc))
         if plan is not None:

@@ -32,13 +32,17 @@ class Settling:
         return ()
 
     async def _recover(self) -> Sequence[Flight]:
-        parts = self._parts
+        parts, dry_run = self._parts, self._parts.config.dry_run
         await parts.view.read()
+        if not dry_run:
+            await parts.submitter.begin_term()
         recovered = await parts.submitter.recover()
+        if dry_run:
+            parts.submitter.forget()
         await self._learn_whether_paused()
         now = parts.clock.now()
         parts.governor.resume(await parts.submitter.spent_since(now - now % DAY_S), now)
         self._pushing.assess()
         self._pushing.pushes = recovered.last_push
         parts.ready, parts.upkeep.trouble = True, ""
-        return recovered.flights
+        return () if dry_run else recovered.flights

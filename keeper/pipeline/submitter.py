@@ -62,6 +62,10 @@ class Submitter:
         """Whether something recovered was not found at a node yet: new work waits for it."""
         return any(flight.state is State.UNCERTAIN for flight in self._flights.under_way)
 
+    async def begin_term(self) -> None:
+        """From now on nobody else writes to the journal what becomes of the account's transactions."""
+        await self._outside.journal.begin_term(self._flights.account)
+
     async def recover(self) -> Recovered:
         """Take over what an earlier process left in the journal, and go on from the nonce that the chain tells."""
         left = await self._outside.journal.recover(self._flights.account)

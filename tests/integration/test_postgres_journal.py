@@ -3,7 +3,8 @@
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from keeper.app.clock import SystemClock
 from keeper.app.preflight.finding import State
 from keeper.app.preflight.journal import check_journal
-from keeper.domain.errors import JournalError
+from keeper.domain.errors import JournalError, MandateLost
 from keeper.domain.events import Event, JournalFailed, JournalRecovered
 from keeper.domain.transaction import Flight
 from keeper.journal.address import PostgresServer, SqliteFile, parse_journal_url
@@ -240,3 +241,62 @@ async def test_a_check_finds_what_the_user_may_not_do(server: PostgresServer) ->
     await admin.execute(f"ALTER DATABASE {server.url.rpartition('/')[2]} SET default_transaction_read_only = on")
     await admin.close()
     assert (await check_journal(server)).detail == f"{server} is a read-only replica: name the primary in JOURNAL_URL"
+
+
+@asynccontextmanager
+async def watched(server: PostgresServer) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
+    """Waits until so many sessions of the database wait for a row that another one holds."""
+    watcher = await asyncpg.connect(server.url)
+    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+    async def until_waiting(sessions: int) -> None:
+        async def are_waiting() -> bool:
+            return bool(await watcher.fetchval(query) == sessions)
+
+        await wait_until(are_waiting)
+
+    try:
+        yield until_waiting
+    finally:
+        await watcher.close()
+
+
+async def test_the_next_term_begins_after_a_record_that_is_being_written_and_finds_it(
+    journal: PostgresJournal, server: PostgresServer
+) -> None:
+    await journal.begin_term(ACCOUNT)
+    await record(journal, 1)
+    successor, other = PostgresJournal(server), await asyncpg.connect(server.url)
+    try:
+        await successor.open()
+        async with watched(server) as until_waiting, other.transaction():
+            await other.execute("SELECT FROM keeper_pushes FOR UPDATE")
+            replacing = Flight(1, 1, (*flight().attempts, f.attempt(2, f.plan(BTC))))
+            writing = asyncio.create_task(journal.record(ACCOUNT, replacing, f.note(2, "signed", replacing.newest)))
+            await until_waiting(1)
+            beginning = asyncio.create_task(successor.begin_term(ACCOUNT))
+            await until_waiting(2)
+        assert await beginning == 2
+        assert writing.done()
+        (found,) = (await successor.recover(ACCOUNT)).flights
+        assert [each.signed for each in found.attempts] == [each.signed for each in replacing.attempts]
+    finally:
+        await successor.close()
+        await other.close()
+
+
+async def test_a_record_waits_for_a_term_that_is_being_begun_and_is_refused(
+    journal: PostgresJournal, server: PostgresServer
+) -> None:
+    await journal.begin_term(ACCOUNT)
+    other = await asyncpg.connect(server.url)
+    try:
+        async with watched(server) as until_waiting, other.transaction():
+            await other.execute("UPDATE keeper_terms SET epoch = epoch + 1")
+            writing = asyncio.create_task(record(journal, 1))
+            await until_waiting(1)
+        with pytest.raises(MandateLost, match="is in term 2, and this keeper's was 1"):
+            await writing
+        assert await pushes(journal) == []
+    finally:
+        await other.close()

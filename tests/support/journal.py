@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from keeper.domain.accounting import cost_of
-from keeper.domain.errors import JournalError
+from keeper.domain.errors import JournalError, MandateLost
 from keeper.domain.transaction import Flight
 from keeper.domain.units import Wei
 from keeper.ports import Account, Note, Recovered
@@ -27,6 +27,8 @@ class Shelf:
     """What outlives a journal: give it to another one, and that is a restart."""
 
     stories: dict[Account, dict[int, Story]] = field(default_factory=dict)
+    epochs: dict[tuple[int, str], int] = field(default_factory=dict)
+    """Of the newest terms, by chain and address."""
 
 
 @dataclass
@@ -42,6 +44,8 @@ class FakeJournal:
     """How often that was tried."""
     is_open: bool = False
     degraded: bool = False
+    epochs: dict[Account, int] = field(default_factory=dict)
+    """Of the terms that were begun here."""
 
     async def open(self) -> None:
         self.opened += 1
@@ -49,10 +53,19 @@ class FakeJournal:
         self._check()
         self.is_open = True
 
+    async def begin_term(self, account: Account) -> int:
+        self._check()
+        key = account.chain_id, account.address
+        self.shelf.epochs[key] = self.epochs[account] = self.shelf.epochs.get(key, 0) + 1
+        return self.epochs[account]
+
     async def record(self, account: Account, flight: Flight, note: Note) -> None:
         if not self.is_open:
             raise JournalError("the journal is not open")
         self._check()
+        newest = self.shelf.epochs.get((account.chain_id, account.address), 0)
+        if newest > self.epochs.get(account, newest):
+            raise MandateLost("another keeper has begun to send")
         story = self.shelf.stories.setdefault(account, {}).setdefault(flight.push, Story(flight))
         story.flight = flight
         if note not in story.notes:

@@ -3,6 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keeper.domain.errors import JournalError
+from keeper.domain.errors import JournalError, MandateLost
 from keeper.domain.transaction import Fate, Flight, State
 from keeper.domain.units import Gas, Wei
 from keeper.ports import Account, Journal, Note, Recovered
@@ -37,6 +38,16 @@ class JournalContract(ABC):
         await journal.open()
         yield journal
         await journal.close()
+
+    @pytest.fixture
+    async def pair(self, make: MakeJournal) -> AsyncIterator[tuple[Journal, Journal]]:
+        """Of two keepers, on the same storage."""
+        first, second = make(), make()
+        for journal in (first, second):
+            await journal.open()
+        yield first, second
+        for journal in (first, second):
+            await journal.close()
 
     async def test_a_new_one_knows_nothing(self, journal: Journal) -> None:
         assert await journal.recover(ACCOUNT) == Recovered([], 0)
@@ -229,6 +240,85 @@ class JournalContract(ABC):
         recovered = await journal.recover(ACCOUNT)
         assert [flight.push for flight in recovered.flights] == [2]
         assert recovered.last_push == 5
+
+    async def test_terms_count_up_for_an_account_whatever_its_network_is_called(
+        self, pair: tuple[Journal, Journal]
+    ) -> None:
+        first, second = pair
+        renamed = replace(ACCOUNT, network="other name")
+        assert [await each.begin_term(at) for each, at in ((first, ACCOUNT), (second, renamed), (first, OTHER))] == [
+            1,
+            2,
+            1,
+        ]
+        with pytest.raises(MandateLost, match="another keeper has begun to send"):
+            await first.record(ACCOUNT, *signed())
+        assert await flights_of(second) == []
+
+    async def test_what_was_recorded_stays_with_whoever_begins_the_next_term(
+        self, pair: tuple[Journal, Journal]
+    ) -> None:
+        first, second = pair
+        await first.begin_term(ACCOUNT)
+        flight, note = signed()
+        await first.record(ACCOUNT, flight, note)
+        await second.begin_term(ACCOUNT)
+        assert await flights_of(second) == [f.recovered(flight)]
+        await second.record(ACCOUNT, final(flight), f.note(30, "final"))
+        with pytest.raises(MandateLost):
+            await first.record(ACCOUNT, f.sent(flight), f.note(31, "taken", flight.newest))
+        assert await flights_of(second) == []
+        await first.begin_term(ACCOUNT)
+        await first.record(ACCOUNT, *signed(push=2, nonce=8))
+
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors])
+    @given(script=st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["begin", "record", "open"])), max_size=12))
+    async def test_only_the_newest_term_is_written_in(self, make: MakeJournal, script: list[tuple[int, str]]) -> None:
+        account = replace(fresh_account(), chain_id=1_000_000 + next(_numbers))
+        journals = make(), make(), make()
+        for journal in journals:
+            await journal.open()
+        newest, epochs, written = 0, [0, 0, 0], 0
+        for push, (writer, step) in enumerate(script, start=1):
+            journal = journals[writer]
+            match step:
+                case "begin":
+                    newest += 1
+                    epochs[writer] = await journal.begin_term(account)
+                    assert epochs[writer] == newest
+                case "open":
+                    await journal.open()
+                case _ if epochs[writer] in {0, newest}:
+                    await journal.record(account, *signed(push=push, nonce=push))
+                    written += 1
+                case _:
+                    with pytest.raises(MandateLost):
+                        await journal.record(account, *signed(push=push, nonce=push))
+        assert len((await journals[0].recover(account)).flights) == written
+        for journal in journals:
+            await journal.close()
+
+    async def test_nothing_is_recorded_of_an_earlier_term_once_the_next_one_has_begun(
+        self, pair: tuple[Journal, Journal]
+    ) -> None:
+        first, second = pair
+        await first.begin_term(ACCOUNT)
+        await second.recover(ACCOUNT)
+        begun = asyncio.Event()
+
+        async def record(number: int) -> None:
+            with suppress(MandateLost):
+                await first.record(ACCOUNT, *signed(push=number, nonce=number))
+            if number == 10:
+                begun.set()
+
+        async def take_over() -> list[Flight]:
+            await begun.wait()
+            await second.begin_term(ACCOUNT)
+            return await flights_of(second)
+
+        found, *_ = await asyncio.gather(take_over(), *(record(number) for number in range(1, 60)))
+        assert await flights_of(first) == found
 
 
 def signed(*, push: int = 1, nonce: int = 7) -> tuple[Flight, Note]:

@@ -18,6 +18,7 @@ class FakeMandate:
     refusals: int = 0
     """So many times something was not to be signed or handed over."""
     releases: int = 0
+    overtakings: list[str] = field(default_factory=list)
     given: asyncio.Event = field(default_factory=asyncio.Event)
     taken: asyncio.Event = field(default_factory=asyncio.Event)
     wanted_back: asyncio.Event = field(default_factory=asyncio.Event)
@@ -48,6 +49,11 @@ class FakeMandate:
 
     async def lost(self) -> None:
         await self.taken.wait()
+
+    def overtaken(self, why: str) -> None:
+        if self.held:
+            self.overtakings.append(why)
+            self.take()
 
     async def release(self) -> None:
         self.releases += 1

@@ -7,6 +7,7 @@ import pytest
 from keeper.coordination.elector import (
     Decision,
     Ended,
+    Overtaken,
     Refused,
     Seen,
     Standing,
@@ -144,3 +145,11 @@ def test_a_term_that_has_ended_does_not_come_back_by_a_look() -> None:
     ended = advance(HOLDING, Ended("too late"), 109.0)
     assert not seen(ended, MINE, 109.1).is_sure(109.1)
     assert seen(ended, MINE, 109.1).over == "too late"
+
+
+def test_who_was_overtaken_takes_nothing_for_a_whole_lease_though_the_record_is_its_own() -> None:
+    over = seen(advance(HOLDING, Overtaken("the journal told so"), 103.0), MINE, 104.0)
+    assert over.term is None
+    assert over.over == "the journal told so"
+    assert decide(over, 104.0, wanted=True) == Decision(Step.WAIT, 118.0)
+    assert decide(over, 118.0, wanted=True) == Decision(Step.ACQUIRE)

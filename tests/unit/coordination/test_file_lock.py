@@ -81,3 +81,15 @@ async def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     lock = FileLock("evm", tmp_path / "none", waits=True, clock=LoopClock(), emit=lambda _: None)
     with pytest.raises(UsageError, match="set TMPDIR"):
         await lock.gain(ACCOUNT)
+
+
+async def test_who_was_overtaken_from_another_machine_is_refused_from_then_on(
+    make: MakeLock, events: list[Event]
+) -> None:
+    lock = make()
+    await lock.gain(ACCOUNT)
+    lock.overtaken("another keeper has begun to send")
+    await lock.lost()
+    assert events[-1] == LeadershipLost("evm", "1-0xab", 1, "another keeper has begun to send", planned=False)
+    with pytest.raises(UsageError, match=r"another keeper has begun to send: keepers that share a journal have to"):
+        await lock.gain(ACCOUNT)

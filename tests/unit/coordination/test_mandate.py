@@ -49,11 +49,12 @@ class Pod:
         try:
             while True:
                 await mandate.gain(account)
-                ends = {asyncio.create_task(mandate.lost()), asyncio.create_task(mandate.asked_back())}
-                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-                for task in ends:
-                    task.cancel()
-                await mandate.release()
+                lost, asked_back = asyncio.create_task(mandate.lost()), asyncio.create_task(mandate.asked_back())
+                await asyncio.wait({lost, asked_back}, return_when=asyncio.FIRST_COMPLETED)
+                if not lost.done():
+                    await mandate.release()
+                lost.cancel()
+                asked_back.cancel()
         finally:
             await mandate.release()
 
@@ -192,6 +193,15 @@ async def test_ends_where_its_record_was_taken_away(pod: MakePod) -> None:
         await until(lambda: first.leads == 1, 1)
         first.store.shelf.leases.clear()
         await until(lambda: any(isinstance(event, LeadershipLost) for event in first.events), 1)
+
+
+async def test_ends_and_holds_back_for_a_lease_where_the_journal_tells_of_another_one(pod: MakePod) -> None:
+    async with pod("a") as first:
+        await until(lambda: first.leads == 1, 1)
+        first.mandates[0].overtaken("the journal is in term 2")
+        assert first.events[-1] == LeadershipLost("evm", shard_of(ONE[0]), 1, "the journal is in term 2", planned=False)
+        assert not first.is_sure
+        assert await until(lambda: first.leads == 1, LEASE_S + 1) > LEASE_S - 1
 
 
 async def test_a_note_of_another_one_does_not_end_a_term(pod: MakePod) -> None:

@@ -246,6 +246,7 @@ async def test_goes_on_in_tables_that_were_made_anew(journal: SqliteJournal, fil
             "orders",
             "pauses",
             "leases",
+            "terms",
             "notes",
             "attempts",
             "feed_costs",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from keeper.domain.errors import JournalError
+from keeper.domain.errors import JournalError, MandateLost
 from keeper.domain.events import Event, JournalFailed, JournalRecovered
 from keeper.domain.transaction import Flight, State
 from keeper.pipeline.journaling import BACKLOG_LIMIT, DurableJournal, OnFailure, prune_hourly
@@ -96,6 +96,26 @@ async def test_tries_again_every_five_seconds_at_most(bench: Bench) -> None:
     opened = bench.fake.opened
     await asyncio.sleep(60)
     assert bench.fake.opened == opened + 12
+
+
+async def test_what_waited_while_another_keeper_began_to_send_is_left_to_that_one(bench: Bench) -> None:
+    await bench.journal.begin_term(ACCOUNT)
+    bench.fake.failure = FULL
+    await bench.record(flight(), "signed")
+    bench.fake.failure = ""
+    await FakeJournal(bench.fake.shelf).begin_term(ACCOUNT)
+    await wait_until(lambda: not bench.journal.degraded)
+    assert bench.events[-1] == JournalRecovered(backlog=0, lost=1)
+    with pytest.raises(MandateLost):
+        await bench.record(flight(2), "signed")
+
+
+async def test_a_term_begins_without_a_journal_where_that_may_fail(bench: Bench, strict: Bench) -> None:
+    bench.fake.failure = strict.fake.failure = FULL
+    assert await bench.journal.begin_term(ACCOUNT) == 0
+    with pytest.raises(JournalError, match=FULL):
+        await strict.journal.begin_term(ACCOUNT)
+    strict.fake.failure = ""
 
 
 async def test_what_comes_while_the_backlog_is_written_stays_in_order(bench: Bench) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from keeper.domain.orders import PushRequest
 from tests.support.chain import FakeChain
+from tests.support.journal import FakeJournal, Shelf
 from tests.support.mandate import FakeMandate
 from tests.support.market import FEEDS
 from tests.unit.pipeline.conftest import Bench, Start
@@ -63,6 +64,32 @@ async def test_nothing_is_signed_once_too_little_is_left(start: Start) -> None:
         mandate.sure = False
         assert await settle(bench, F1=200_000, F2=200_000) == 0
         assert mandate.refusals == 1
+
+
+async def test_who_was_overtaken_by_the_journals_word_signs_nothing_and_stands_by(start: Start) -> None:
+    mandate, shelf = FakeMandate(), Shelf()
+    mandate.give()
+    async with start(mandate=mandate, journal=FakeJournal(shelf)) as bench:
+        assert await settle(bench, F1=100_000, F2=100_000) == 1
+        successor = FakeJournal(shelf)
+        await successor.begin_term(next(iter(shelf.stories)))
+        assert await settle(bench, F1=200_000, F2=200_000) == 0
+        assert mandate.overtakings == ["another keeper has begun to send"]
+        assert bench.network.status().ready
+        mandate.give()
+        await asyncio.sleep(2)
+        assert len(bench.chain.sent) == 2
+
+
+async def test_a_dry_run_leaves_the_term_and_what_is_in_flight_to_whoever_sends(start: Start) -> None:
+    shelf, chain = Shelf(), FakeChain(automine=False)
+    async with start(chain=chain, journal=FakeJournal(shelf)) as bench:
+        assert await settle(bench, F1=100_000, F2=100_000) == 1
+    async with start(chain=chain, journal=FakeJournal(shelf), dry_run=True) as bench:
+        assert await settle(bench, F1=100_000, F2=100_000) == 0
+        await asyncio.sleep(60)
+        assert len(chain.sent) == 1
+        assert set(shelf.epochs.values()) == {1}
 
 
 async def test_what_is_asked_back_is_released_after_what_is_in_flight_has_landed(start: Start) -> None:
