@@ -1,4 +1,4 @@
-"""Whether a keeper that runs does its work: it is well, somebody leads, and what is forced comes to be on chain."""
+"""Whether a keeper that runs does its work: it is well, somebody leads, and what is forced becomes final on chain."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,10 +6,12 @@ from dataclasses import dataclass
 import msgspec
 
 from keeper.domain.errors import Rejected
+from keeper.domain.status import SourceState
 from keeper.domain.transaction import Outcome
 from keeper.server.health import Level
 
 _FAILURES = (Outcome.FAILED, Outcome.REVERTED, Outcome.DROPPED)
+_DELIVERING = (SourceState.STREAMING, SourceState.POLLING)
 _PATIENCE_S = 3.0
 """A keeper waits a little shorter for something newer, once it is asked to push."""
 
@@ -34,6 +36,12 @@ class Endpoint(msgspec.Struct, frozen=True):
     healthy: bool
 
 
+class Source(msgspec.Struct, frozen=True):
+    """One source of prices."""
+
+    state: SourceState
+
+
 class Leadership(msgspec.Struct, frozen=True):
     """Who sends; this keeper where nothing else is told."""
 
@@ -52,6 +60,8 @@ class Network(msgspec.Struct, frozen=True):
     pushes: dict[str, int]
     endpoints: list[Endpoint]
     feeds: list[Feed]
+    newest_push: int
+    final_push: int
     leadership: Leadership = Leadership()
 
     @property
@@ -65,7 +75,13 @@ class Status(msgspec.Struct, frozen=True):
 
     health: Level
     problems: dict[str, str]
+    sources: list[Source]
     networks: list[Network]
+
+    @property
+    def has_source(self) -> bool:
+        """Whether prices come in."""
+        return any(source.state in _DELIVERING for source in self.sources)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +121,15 @@ def unwell(status: Status) -> Iterator[str]:
 def findings(before: Status, now: Status, *, after_s: float) -> Sequence[Finding]:
     """How far each network has come in the seconds since a push of everything was asked for."""
     earlier = {network.name: network for network in before.networks}
-    return [_finding(earlier[network.name], network, after_s) for network in now.networks if network.name in earlier]
+    quiet = now.has_source and after_s > _PATIENCE_S
+    return [
+        _finding(earlier[network.name], network, quiet=quiet) for network in now.networks if network.name in earlier
+    ]
 
 
-def _finding(before: Network, now: Network, after_s: float) -> Finding:
+def _finding(before: Network, now: Network, *, quiet: bool) -> Finding:
+    """`quiet`: whether something newer would have come by now."""
+
     def found(text: str, *, done: bool = True) -> Finding:
         return Finding(now.name, done, text)
 
@@ -120,9 +141,11 @@ def _finding(before: Network, now: Network, after_s: float) -> Finding:
         return found(f"has failed to push: {now.detail or 'see the log'}", done=False)
     written = [feed.alias for old, feed in zip(before.feeds, now.feeds, strict=False) if _is_newer(feed, old)]
     if written:
-        return found(f"leads, and has pushed {', '.join(written)}")
+        is_final = now.final_push > before.newest_push
+        depth = "which is final" if is_final else "which is not final yet"
+        return found(f"leads, and has pushed {', '.join(written)}, {depth}", done=is_final)
     is_newest = all(_is_newest(feed) for feed in now.feeds) and any(endpoint.healthy for endpoint in now.endpoints)
-    if is_newest and after_s > _PATIENCE_S:
+    if is_newest and quiet:
         return found("leads, and nothing is newer than what is on chain")
     return found("leads, and has pushed nothing yet", done=False)
 

@@ -22,7 +22,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "verify",
         help="verify that a running keeper does its work",
         description="Waits until the keeper is well and somebody leads. With --pid it then has all feeds pushed,"
-        " and waits until they are on chain, or nothing is newer than what is there. Exit code: 0 fine, 1 not.",
+        " and waits until a push is final on chain (CONFIRMATIONS blocks deep), or nothing is newer than what is"
+        " there while sources and RPC endpoints are well; a push that fails meanwhile is a failure."
+        " Exit code: 0 fine, 1 not.",
     )
     parser.add_argument("--url", default=DEFAULT_URL, help="where the keeper listens (default: %(default)s)")
     parser.add_argument("--pid", type=int, help="the keeper's process, to have it push all feeds: 1 in a container")
@@ -54,7 +56,10 @@ async def _verify(url: str, pid: int | None, within_s: float) -> int:
         after = await _until(
             session,
             url,
-            lambda now: (str(each) for each in findings(before, now, after_s=clock() - asked) if not each.done),
+            lambda now: (
+                *unwell(now),
+                *(str(each) for each in findings(before, now, after_s=clock() - asked) if not each.done),
+            ),
             deadline,
         )
         if after is None:

@@ -296,6 +296,10 @@ class NetworkStatus:
     pause: Pause | None = None
     """By order of an operator."""
     leadership: Leadership = Leadership()
+    newest_push: int = 0
+    """The number of the last push that was planned; numbers grow, and 0 is none."""
+    final_push: int = 0
+    """The newest that is as deep in the chain as was asked for, likewise."""
 
 
 @dataclass(frozen=True, slots=True)

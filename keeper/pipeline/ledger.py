@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from keeper.domain.events import Event, PushFinal, PushFinished, PushHeld, PushOrphaned, PushSent
+from keeper.domain.events import Event, PushFinal, PushFinished, PushHeld, PushOrphaned, PushPlanned, PushSent
 from keeper.domain.fees import Cost
 from keeper.domain.transaction import Outcome
 from keeper.domain.units import FeedId, Wei
@@ -22,6 +22,9 @@ class Ledger:
         self.consecutive_failures = 0
         self.last_failure = ""
         self.last_push_at: float | None = None
+        self.newest_push = 0
+        self.final_push = 0
+        """The newest that no reorganisation takes back; both are numbers of pushes, and 0 before the first."""
         self._mined: dict[int, PushFinished] = {}
         """Those that a reorganisation may take back, by push."""
         self.last_by_feed: dict[FeedId, tuple[float, Outcome]] = {}
@@ -36,6 +39,9 @@ class Ledger:
                 self._undo(push)
             case PushFinal(push=push):
                 self._mined.pop(push, None)
+                self.final_push = max(self.final_push, push)
+            case PushPlanned(push=push):
+                self.newest_push = max(self.newest_push, push)
             case PushHeld():
                 self.outcomes[Outcome.HELD_BY_BUDGET] += 1
             case PushSent(replaces=True):

@@ -56,6 +56,8 @@ class NetworkReport:
             spent_gas=ledger.spent_gas,
             spent_update_fees=ledger.spent_update_fees,
             last_push_at=ledger.last_push_at,
+            newest_push=ledger.newest_push,
+            final_push=ledger.final_push,
             endpoints=tuple(self.outside.chain.endpoints()),
             rpc_calls=dict(self.outside.chain.calls()),
             feeds=self.feeds,

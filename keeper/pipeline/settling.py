@@ -43,6 +43,6 @@ class Settling:
         now = parts.clock.now()
         parts.governor.resume(await parts.submitter.spent_since(now - now % DAY_S), now)
         self._pushing.assess()
-        self._pushing.pushes = recovered.last_push
+        self._pushing.pushes = parts.ledger.newest_push = recovered.last_push
         parts.ready, parts.upkeep.trouble = True, ""
         return () if dry_run else recovered.flights

@@ -109,6 +109,8 @@ async def _network(network: NetworkStatus, now: float) -> NetworkView:
             last_hour_percent=_percent(network.in_policy.last_hour),
         ),
         last_push_at=_optional(network.last_push_at),
+        newest_push=network.newest_push,
+        final_push=network.final_push,
         sources=[TrustView(source=row.source, state=row.state, detail=row.detail) for row in network.trust],
         signers=_signers(network.signers),
         endpoints=[_endpoint(endpoint) for endpoint in network.endpoints],

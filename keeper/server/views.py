@@ -199,6 +199,10 @@ class NetworkView(msgspec.Struct, frozen=True):
     spending: SpendingView
     in_policy: InPolicyView
     last_push_at: float | None
+    newest_push: int
+    """The number of the last push that was planned; 0 before the first."""
+    final_push: int
+    """The newest that is final."""
     sources: list[TrustView]
     """Those that have delivered."""
     signers: SignersView | None

@@ -5,6 +5,11 @@ from pathlib import Path
 
 from keeper.lab.anvil import Anvil
 from tests.support.keeper_process import KEEPER, devnet_contract, environment, keeper_running, simulator_running
+from tests.support.node import Node
+from tests.support.waiting import wait_until
+
+DEEP = 40
+"""More blocks than there are pushes in a test."""
 
 
 async def verify(*arguments: str) -> tuple[int, str]:
@@ -18,7 +23,7 @@ async def verify(*arguments: str) -> tuple[int, str]:
 
 async def test_has_a_healthy_keeper_push_and_sees_it_on_chain(anvil: Anvil, tmp_path: Path) -> None:
     async with (
-        simulator_running(feeds=2) as simulator,
+        simulator_running(feeds=2, volatility_ppm=500) as simulator,
         devnet_contract(anvil, simulator) as contract,
         keeper_running(environment(anvil.url, simulator, contract, tmp_path), tmp_path) as keeper,
     ):
@@ -26,6 +31,30 @@ async def test_has_a_healthy_keeper_push_and_sees_it_on_chain(anvil: Anvil, tmp_
         assert code == 0, said
         assert "ok    the keeper is well" in said
         assert "ok    network evm leads, and has pushed" in said
+        network = await keeper.network()
+        assert network["final_push"] >= 1
+
+
+async def test_a_push_that_is_mined_and_not_final_is_not_enough(anvil: Anvil, node: Node, tmp_path: Path) -> None:
+    async with (
+        simulator_running(feeds=2, volatility_ppm=0) as simulator,
+        devnet_contract(anvil, simulator) as contract,
+        keeper_running(
+            environment(anvil.url, simulator, contract, tmp_path) | {"CONFIRMATIONS": str(DEEP)}, tmp_path
+        ) as keeper,
+    ):
+        arguments = ("--url", keeper.url, "--pid", str(keeper.process.pid), "--within")
+        code, said = await verify(*arguments, "3")
+        assert code == 1, said
+        assert "FAIL  network evm leads, and has pushed" in said
+        assert "which is not final yet" in said
+        confirmed = len(keeper.told("push_confirmed"))
+        final = asyncio.create_task(verify(*arguments, "60"))
+        await wait_until(lambda: len(keeper.told("push_confirmed")) > confirmed, timeout_s=30)
+        await node.request("anvil_mine", hex(DEEP))
+        code, said = await final
+        assert code == 0, said
+        assert ", which is final" in said
 
 
 async def test_fails_with_what_is_wrong_where_no_price_comes(anvil: Anvil, tmp_path: Path) -> None:

@@ -84,6 +84,8 @@ NETWORK = NetworkStatus(
     spent_gas=Wei(123_456_789_000_000),
     spent_update_fees=Wei(11),
     last_push_at=NOW - 11.5,
+    newest_push=12,
+    final_push=10,
     endpoints=(
         EndpointStatus(
             "rpc-1",

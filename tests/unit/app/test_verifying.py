@@ -5,8 +5,20 @@ from typing import Any
 
 import pytest
 
-from keeper.app.verifying import Endpoint, Feed, Leadership, Network, Published, Status, findings, read_status, unwell
+from keeper.app.verifying import (
+    Endpoint,
+    Feed,
+    Leadership,
+    Network,
+    Published,
+    Source,
+    Status,
+    findings,
+    read_status,
+    unwell,
+)
 from keeper.domain.errors import Rejected
+from keeper.domain.status import SourceState
 from keeper.server.health import Level
 
 UP, DOWN = Endpoint(healthy=True), Endpoint(healthy=False)
@@ -22,8 +34,14 @@ def network(**changed: Any) -> Network:
         "pushes": {"confirmed": 1, "failed": 0},
         "endpoints": [],
         "feeds": [feed(source=10, on_chain=8)],
+        "newest_push": 4,
+        "final_push": 3,
     }
     return Network(**(usual | changed))
+
+
+def pushed(*, final: int, **changed: Any) -> Network:
+    return network(feeds=[feed(source=10, on_chain=10)], newest_push=5, final_push=final, **changed)
 
 
 def feed(*, source: int | None, on_chain: int | None) -> Feed:
@@ -34,8 +52,13 @@ def feed(*, source: int | None, on_chain: int | None) -> Feed:
     )
 
 
-def status(*networks: Network, health: Level = Level.HEALTHY, **problems: str) -> Status:
-    return Status(health, problems, list(networks))
+def status(
+    *networks: Network,
+    health: Level = Level.HEALTHY,
+    sources: Sequence[SourceState] = (SourceState.STREAMING,),
+    **problems: str,
+) -> Status:
+    return Status(health, problems, [Source(state) for state in sources], list(networks))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +80,9 @@ def test_names_what_keeps_a_keeper_from_being_well(shown: Status, problems: Sequ
 @pytest.mark.parametrize(
     ("now", "done", "text"),
     [
-        (network(feeds=[feed(source=10, on_chain=10)]), True, "network evm leads, and has pushed BTC/USD"),
+        (pushed(final=5), True, "network evm leads, and has pushed BTC/USD, which is final"),
+        (pushed(final=4), False, "network evm leads, and has pushed BTC/USD, which is not final yet"),
+        (pushed(final=5, pushes={"reverted": 1}, detail="fee"), False, "network evm has failed to push: fee"),
         (network(), False, "network evm leads, and has pushed nothing yet"),
         (network(pushes={"failed": 1}, detail="fee"), False, "network evm has failed to push: fee"),
         (network(dry_run=True), True, "network evm is watched only: dry run"),
@@ -78,6 +103,22 @@ def test_nothing_newer_than_the_chain_is_fine_while_source_and_node_are_there(
 ) -> None:
     now = status(network(feeds=[feed(source=source, on_chain=8)], endpoints=[DOWN, node]))
     (found,) = findings(status(network()), now, after_s=after_s)
+    assert found.done is done
+
+
+@pytest.mark.parametrize(
+    ("sources", "done"),
+    [
+        ([SourceState.DOWN, SourceState.POLLING], True),
+        ([SourceState.DOWN, SourceState.UNAUTHORIZED, SourceState.STANDBY], False),
+        ([SourceState.SILENT], False),
+    ],
+)
+def test_nothing_newer_is_nothing_to_go_by_where_no_source_delivers(
+    sources: Sequence[SourceState], *, done: bool
+) -> None:
+    now = status(network(feeds=[feed(source=8, on_chain=8)], endpoints=[UP]), sources=sources)
+    (found,) = findings(status(network()), now, after_s=3.1)
     assert found.done is done
 
 

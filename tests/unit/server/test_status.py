@@ -101,6 +101,8 @@ async def test_tells_of_each_network() -> None:
             "tip_gwei": "1.5",
         },
         "last_push_at": NOW - 11.5,
+        "newest_push": 12,
+        "final_push": 10,
         "sources": [{"source": "hermes", "state": "trusted", "detail": ""}],
         "signers": {"named_by": "contract", "number": 1, "signers": 5, "quorum": 3, "detail": ""},
         "endpoints": [
