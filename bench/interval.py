@@ -98,6 +98,7 @@ async def _world() -> AsyncIterator[list[RunningKeeper]]:
             await node.request("anvil_setBalance", RawKeySigner(key).address, hex(_COINS))
             contract = await stack.enter_async_context(devnet_contract(anvil, hermes))
             settings = environment(anvil.ws_url, hermes, contract, folder) | {
+                "LOG_LEVEL": "debug",  # above it lines that come in numbers are counted
                 "PRIVATE_KEY": key.hex(),
                 "MAX_STALENESS": "30",
                 "DEBOUNCE_MS": str(window_ms),

@@ -11,7 +11,7 @@ from keeper.app.redaction import Redactor
 
 SERVICE = "pyth-keeper"
 
-_NO_FIELDS = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "fields", "text"}
+_NO_FIELDS = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "fields", "text", "paced"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _COLOURS = {logging.DEBUG: "2", logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "1;31"}
 """ANSI codes by level; what is ordinary has none."""

@@ -3,12 +3,14 @@
 import logging
 import os
 import queue
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
 from pathlib import Path
 from typing import TextIO
 
+from keeper.app.flood import FloodGate
 from keeper.app.log_format import JsonFormatter, TextFormatter
 from keeper.app.redaction import Redactor
 from keeper.app.settings import LogFormat, LogLevel, Settings
@@ -22,18 +24,25 @@ _OLD_FILES = 5
 
 
 @contextmanager
-def logging_as(settings: Settings, stream: TextIO) -> Iterator[None]:
-    """Log as the settings say, to the stream and to the log file if there is one; raises UsageError if that fails."""
+def logging_as(
+    settings: Settings, stream: TextIO, *, monotonic: Callable[[], float] = time.monotonic
+) -> Iterator[Redactor]:
+    """Log as the settings say, to the stream and to the log file if there is one; raises UsageError if that fails.
+
+    What it gives keeps secrets out of the lines, and may be told further ones. Whoever asks for debugging gets every
+    line; else those that come in numbers are counted.
+    """
     redactor = Redactor(settings.secrets())
     handlers = [_stream_handler(stream, settings.log_format, redactor)]
     if settings.log_file is not None:
         handlers.append(_file_handler(settings.log_file, redactor))
-    lines = _Lines()
+    gate = None if settings.log_level is LogLevel.DEBUG else FloodGate()
+    lines = _Lines(gate, monotonic)
     writer = _Writer(lines, handlers)
     with _installed(lines, settings.log_level):
         writer.start()
         try:
-            yield
+            yield redactor
         finally:
             writer.stop()
             for handler in handlers:
@@ -45,9 +54,19 @@ class _Lines(QueueHandler):
 
     queue: "queue.Queue[logging.LogRecord | None]"
 
-    def __init__(self) -> None:
+    def __init__(self, gate: FloodGate | None, monotonic: Callable[[], float]) -> None:
         super().__init__(queue.Queue(_LONGEST_QUEUE))
+        self._gate = gate
+        self._monotonic = monotonic
         self._dropped = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Called with the handler's lock held."""
+        if self._gate is None:
+            super().emit(record)
+            return
+        for line in self._gate.passing(record, self._monotonic()):
+            super().emit(line)
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         """Fix the message now, for its arguments may change; all other work is the writer's."""

@@ -17,6 +17,7 @@ from keeper.app.accounts import Accounts, signer
 from keeper.app.clock import SystemClock
 from keeper.app.feeds import Feed
 from keeper.app.network_settings import NetworkSettings
+from keeper.app.redaction import Redactor
 from keeper.app.runtime import Keeper
 from keeper.app.settings import Settings
 from keeper.app.wiring import assembled, database_of, evm_chain, rpc_pool
@@ -54,7 +55,7 @@ class Trial:
 
 async def try_network(settings: Settings, network: NetworkSettings, feed: Feed, *, patience_s: float) -> Trial:
     """Push the feed, wait until that is final, and read it from the chain; raises KeeperError where that fails."""
-    pool = rpc_pool(network, SystemClock())
+    pool = rpc_pool(network, SystemClock(), Redactor(settings.secrets()))
     database = database_of(settings)
     try:
         chain = evm_chain(network, pool, admit=Accounts().admission(network))

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Never, TypeAlias
 
 from keeper import __version__
-from keeper.app.log_events import log_health
+from keeper.app.log_events import HealthLine, log_arrival
 from keeper.app.reload import Reloader
 from keeper.app.shadow_lines import log_shadow
 from keeper.domain.errors import Fatal, UsageError
@@ -19,7 +19,7 @@ from keeper.ports import Clock, PriceEvent, PriceSource
 
 DRAIN_S = 15.0
 """How long a push in flight may take to land once the keeper is told to stop."""
-_HEALTH_LINE_EVERY_S = 60.0
+_LOOK_AT_HEALTH_EVERY_S = 60.0
 _RESTART_AFTER_S = 5.0
 _LONGEST_PAUSE_S = 300.0
 """The pause doubles up to this; a network that ran for longer starts anew with a short one."""
@@ -118,6 +118,7 @@ class Keeper:
         )
 
     def _deliver(self, event: PriceEvent) -> None:
+        log_arrival(event)
         for network in self._networks:
             network.take(event)
 
@@ -147,12 +148,13 @@ class Keeper:
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     async def _tell_health(self) -> Never:
+        line = HealthLine()
         while True:
-            await asyncio.sleep(_HEALTH_LINE_EVERY_S)
+            await asyncio.sleep(_LOOK_AT_HEALTH_EVERY_S)
             status = self.status()
-            log_health(status)
-            self._health_told_at = status.now
-            log_shadow(status)
+            if line.tell(status):
+                self._health_told_at = status.now
+                log_shadow(status)
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()

@@ -197,7 +197,7 @@ PROCESS_NAMES = frozenset(field.alias or name for name, field in Settings.model_
 """Every setting of the process."""
 NAMES = NETWORK_NAMES | PROCESS_NAMES
 ONLY_IN_YAML = frozenset({"feeds", "feed_groups", "hermes"})
-SECRETS = frozenset({"private_key", "hermes_api_key"})
+SECRETS = frozenset({"private_key", "hermes_api_key", "control_token"})
 """Settings that are secrets as such."""
 ADDRESSES = frozenset({"rpc_url", "hermes_url"})
 """Settings that may hold secrets."""

@@ -1,4 +1,4 @@
-"""The line a minute of a dry run: how it compares with whoever else pushes."""
+"""The line beside the health line of a dry run: how it compares with whoever else pushes."""
 
 import logging
 
@@ -12,7 +12,11 @@ def log_shadow(status: KeeperStatus) -> None:
     """A line for each network in a dry run; none for others."""
     for network in status.networks:
         if network.shadow is not None:
-            log.info("shadow", extra={"text": _sentence(network, network.shadow), "fields": _fields(network)})
+            log.info("shadow", extra=_told(network, network.shadow))
+
+
+def _told(network: NetworkStatus, shadow: ShadowStatus) -> dict[str, object]:
+    return {"text": _sentence(network, shadow), "fields": _fields(network), "paced": True}
 
 
 def _sentence(network: NetworkStatus, shadow: ShadowStatus) -> str:

@@ -13,6 +13,7 @@ from keeper.app.coordination import coordinator
 from keeper.app.differences import aliases, policies
 from keeper.app.log_events import LogEvents
 from keeper.app.network_settings import Broadcast, NetworkSettings
+from keeper.app.redaction import Redactor
 from keeper.app.reload import Origin, Reloader
 from keeper.app.runtime import Beside, Keeper
 from keeper.app.settings import Settings
@@ -64,12 +65,16 @@ class Parts:
 
 
 @asynccontextmanager
-async def assembled(settings: Settings, *, dry_run: bool = False, origin: Origin | None = None) -> AsyncIterator[Parts]:
+async def assembled(
+    settings: Settings, *, redactor: Redactor | None = None, dry_run: bool = False, origin: Origin | None = None
+) -> AsyncIterator[Parts]:
     """Build everything, serve HTTP, and close all connections at the end; raises UsageError when the port is taken.
 
-    `origin` is where settings are read anew from; without one they stay.
+    `origin` is where settings are read anew from; without one they stay. `redactor` is told of every secret
+    that is read anew.
     """
     clock = SystemClock()
+    redactor = redactor or Redactor(settings.secrets())
     metrics = EventMetrics()
     logs = LogEvents(settings.aliases)
 
@@ -81,8 +86,8 @@ async def assembled(settings: Settings, *, dry_run: bool = False, origin: Origin
                 log.exception("listener_failed")
 
     journal = DurableJournal(journal_of(settings), on_failure=settings.journal_on_failure, clock=clock, emit=emit)
-    source = HermesSources(hermes_configs(settings), mode=settings.hermes_mode, clock=clock, emit=emit)
-    pools = [rpc_pool(network, clock) for network in settings.networks]
+    source = HermesSources(hermes_configs(settings, redactor), mode=settings.hermes_mode, clock=clock, emit=emit)
+    pools = [rpc_pool(network, clock, redactor) for network in settings.networks]
     accounts = Accounts()
     agreed = coordinator(settings, clock=clock, emit=emit)
     orders = agreed.orders or JournalOrders(database_of(settings))
@@ -102,7 +107,11 @@ async def assembled(settings: Settings, *, dry_run: bool = False, origin: Origin
         )
         for network, pool in zip(settings.networks, pools, strict=True)
     ]
-    reloader = None if origin is None else Reloader(settings, origin, networks=networks, source=source, logs=logs)
+    reloader = (
+        None
+        if origin is None
+        else Reloader(settings, _learning(origin, redactor), networks=networks, source=source, logs=logs)
+    )
     heeding = Heeding(orders, networks, clock)
     beside: Beside = {
         "journal pruning": partial(
@@ -112,7 +121,8 @@ async def assembled(settings: Settings, *, dry_run: bool = False, origin: Origin
         "elections": agreed.run,
     }
     keeper = Keeper(source=source, networks=networks, clock=clock, reloader=reloader, beside=beside)
-    token = token_reader(settings.control_token, settings.control_token_file)
+    read_token = token_reader(settings.control_token, settings.control_token_file)
+    token = None if read_token is None else redactor.learning(read_token)
     control = OrderRoutes(keeper, orders, clock, token=token, asked=heeding.look_now)
     routes = [*overview.routes(keeper, metrics), *FeedRoutes(keeper).routes(), *live_page.routes(), *control.routes()]
     limit = rate_limited(settings.http_requests_per_minute)
@@ -129,10 +139,22 @@ async def assembled(settings: Settings, *, dry_run: bool = False, origin: Origin
         await journal.close()
 
 
-def rpc_pool(network: NetworkSettings, clock: Clock) -> RpcPool:
+def _learning(origin: Origin, redactor: Redactor) -> Origin:
+    """The same, with the secrets of whatever is read kept out of texts from then on."""
+
+    def load() -> Settings:
+        settings = origin.load()
+        redactor.learn(settings.secrets())
+        return settings
+
+    return Origin(load, origin.files)
+
+
+def rpc_pool(network: NetworkSettings, clock: Clock, redactor: Redactor) -> RpcPool:
     """The pool of RPC endpoints; nothing is opened yet."""
     return RpcPool(
-        [transport(endpoint.name, endpoint.url.get_secret_value()) for endpoint in network.rpc_url], clock=clock
+        [transport(endpoint.name, endpoint.url.get_secret_value(), redactor.clean) for endpoint in network.rpc_url],
+        clock=clock,
     )
 
 
@@ -167,14 +189,14 @@ def database_of(settings: Settings) -> Database:
             return PostgresDatabase(server, keeps_connection=True)
 
 
-def hermes_configs(settings: Settings) -> list[HermesConfig]:
+def hermes_configs(settings: Settings, redactor: Redactor) -> list[HermesConfig]:
     """How each Hermes endpoint is used, in their order."""
     return [
         HermesConfig(
             name=place.endpoint.name,
             url=place.endpoint.url.get_secret_value(),
             feeds=settings.feeds,
-            api_key=place.key,
+            api_key=redactor.learning(place.key),
             polls_per_window=settings.hermes_poll_per_10s,
             timing=Timing(silence_s=settings.hermes_silence_ms / _MS),
         )

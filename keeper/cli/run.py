@@ -12,6 +12,7 @@ from keeper.cli.settings import add_config_option, load_settings, watched_files
 log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
+    from keeper.app.redaction import Redactor
     from keeper.app.settings import Settings
 
 
@@ -30,18 +31,18 @@ def run(args: argparse.Namespace) -> int:
     from keeper.app.logs import logging_as
 
     settings = load_settings(args.config, port_must_be_free=True)
-    with logging_as(settings, sys.stdout):
-        uvloop.run(_keep(settings, args))
+    with logging_as(settings, sys.stdout) as redactor:
+        uvloop.run(_keep(settings, args, redactor))
     return 0
 
 
-async def _keep(settings: "Settings", args: argparse.Namespace) -> None:
+async def _keep(settings: "Settings", args: argparse.Namespace, redactor: "Redactor") -> None:
     from keeper.app.reload import Origin
     from keeper.app.wiring import assembled
 
     dry_run: bool = args.dry_run
     origin = Origin(partial(load_settings, args.config), watched_files(args.config))
-    async with assembled(settings, dry_run=dry_run, origin=origin) as parts:
+    async with assembled(settings, redactor=redactor, dry_run=dry_run, origin=origin) as parts:
         url = f"http://{settings.metrics_host}:{parts.server.port}"
         names = [network.network_name for network in settings.networks]
         where = f"{len(settings.feeds)} feeds on {', '.join(names)}"

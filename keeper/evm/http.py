@@ -17,7 +17,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from keeper.domain.errors import Transient, Uncertain
-from keeper.evm.batching import BatchingTransport
+from keeper.evm.batching import BatchingTransport, Clean
 from keeper.evm.transport import Cut, cannot_connect, http_refusal
 from keeper.evm.wire import Call, Response, decode, encode, in_order
 
@@ -31,8 +31,8 @@ _HEADERS = CIMultiDict({"Content-Type": "application/json", "Accept-Encoding": "
 class HttpTransport(BatchingTransport):
     """One node over HTTP."""
 
-    def __init__(self, name: str, url: str) -> None:
-        super().__init__(name)
+    def __init__(self, name: str, url: str, clean: Clean = str) -> None:
+        super().__init__(name, clean)
         self._url = URL(url)
         self._session: ClientSession | None = None
 

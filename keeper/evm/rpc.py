@@ -13,6 +13,7 @@ from yarl import URL
 
 from keeper.domain.errors import KeeperError, Transient, Uncertain
 from keeper.domain.status import EndpointStatus
+from keeper.evm.batching import Clean
 from keeper.evm.endpoint import Endpoint, has_meaning
 from keeper.evm.errors import result_of
 from keeper.evm.http import HttpTransport
@@ -42,9 +43,9 @@ class Answer:
     """Whether an endpoint that was asked before may have received the calls as well."""
 
 
-def transport(name: str, url: str) -> Transport:
-    """HTTP or WebSocket, as the URL says."""
-    return WsTransport(name, url) if URL(url).scheme in {"ws", "wss"} else HttpTransport(name, url)
+def transport(name: str, url: str, clean: Clean = str) -> Transport:
+    """HTTP or WebSocket, as the URL says; `clean` takes secrets out of the node's own words."""
+    return WsTransport(name, url, clean) if URL(url).scheme in {"ws", "wss"} else HttpTransport(name, url, clean)
 
 
 class RpcPool:

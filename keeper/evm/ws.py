@@ -15,7 +15,7 @@ from aiohttp import (
 from yarl import URL
 
 from keeper.domain.errors import Transient, Uncertain
-from keeper.evm.batching import BatchingTransport
+from keeper.evm.batching import BatchingTransport, Clean
 from keeper.evm.connection import Connection
 from keeper.evm.inbox import Inbox
 from keeper.evm.transport import cannot_connect, http_refusal
@@ -29,8 +29,8 @@ _MAX_MESSAGE_BYTES = 32 * 2**20
 class WsTransport(BatchingTransport):
     """One node over WebSocket."""
 
-    def __init__(self, name: str, url: str) -> None:
-        super().__init__(name)
+    def __init__(self, name: str, url: str, clean: Clean = str) -> None:
+        super().__init__(name, clean)
         self._url = URL(url)
         self._session: ClientSession | None = None
         self._connection: Connection | None = None

@@ -79,8 +79,8 @@ async def demo(options: DemoOptions, *, lines: TextIO) -> None:
     """Run until a signal ends it, logging to `lines`; raises KeeperError when the devnet does not come up."""
     async with _devnet(options) as devnet:
         settings = _settings(devnet, os.environ)
-        with logging_as(settings, lines):
-            async with assembled(settings) as parts:
+        with logging_as(settings, lines) as redactor:
+            async with assembled(settings, redactor=redactor) as parts:
                 where = _directions(devnet, parts.server.port)
                 if options.live_table:
                     await _with_table(parts.keeper, where)

@@ -83,6 +83,7 @@ class Pushing:
                 gas=plan.gas_limit,
                 update_fee=plan.value,
                 dry_run=parts.config.dry_run,
+                slots=tuple(part.update.slot for part in plan.parts),
             )
         )
         if parts.config.dry_run:

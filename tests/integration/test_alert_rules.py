@@ -100,8 +100,8 @@ CASES = {
     "TwoLeaders": Case(leaders(("k1", "1x20"), ("k2", "1x20")), leaders(("k1", "1x20"), ("k2", "0x19 1"))),
     "NetworkNotReady": gauge('keeper_ready{network="a"}', "0x20", "1x20"),
     "NoHealthLine": Case(
-        {'keeper_health_line_timestamp_seconds{instance="k"}': "960x20"},
-        {'keeper_health_line_timestamp_seconds{instance="k"}': "1080x20"},
+        {'keeper_health_line_timestamp_seconds{instance="k"}': "779x20"},
+        {'keeper_health_line_timestamp_seconds{instance="k"}': "780x20"},
     ),
     "ConfigInvalid": gauge("keeper_config_valid", "0x20", "1x20"),
 }

@@ -31,8 +31,9 @@ async def preflight(settings: Settings, *, only: str | None = None) -> list[Find
     chosen = _chosen(settings.networks, only)
     feeds = {feed.feed_id: feed for network in chosen for feed in network.feeds}
     accounts = Accounts()
+    redactor = Redactor(settings.secrets())
     async with asyncio.TaskGroup() as group:
-        hermes = [replace(config, feeds=tuple(feeds)) for config in hermes_configs(settings)]
+        hermes = [replace(config, feeds=tuple(feeds)) for config in hermes_configs(settings, redactor)]
         source = group.create_task(check_sources(hermes, tuple(feeds.values()), clock), name="check sources")
         networks = [
             group.create_task(
@@ -48,7 +49,6 @@ async def preflight(settings: Settings, *, only: str | None = None) -> list[Find
         label = "" if len(settings.networks) == 1 else f"{network.network_name} "
         findings += [replace(each, check=f"{label}{each.check}") for each in checked.result()]
     findings += [journal.result(), port.result()]
-    redactor = Redactor(settings.secrets())
     return [Finding(each.check, each.state, _shown(redactor.clean(each.detail))) for each in findings]
 
 

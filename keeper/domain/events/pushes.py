@@ -20,6 +20,8 @@ class PushPlanned:
     gas: Gas
     update_fee: Wei
     dry_run: bool
+    slots: tuple[int, ...] = ()
+    """Pythnet's numbers of the updates in it: what the stream's events are told apart by."""
 
 
 @dataclass(frozen=True, slots=True)

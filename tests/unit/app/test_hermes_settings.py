@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from keeper.app.problems import SettingsError
+from keeper.app.redaction import Redactor
 from keeper.app.settings import Settings
 from keeper.app.wiring import hermes_configs, signer_rule
 from keeper.domain.signers import ByContract
@@ -22,13 +23,13 @@ def yaml(tmp_path: Path, text: str) -> Path:
 
 def keys(loaded: Settings) -> dict[str, str]:
     """What is sent to each URL."""
-    return {config.url: config.api_key() for config in hermes_configs(loaded)}
+    return {config.url: config.api_key() for config in hermes_configs(loaded, Redactor())}
 
 
 def test_several_urls_are_sent_the_key_that_stands_beside_them() -> None:
     loaded = settings({"HERMES_URL": "https://a.example/x/, https://b.example", "HERMES_API_KEY": SECRET})
     assert keys(loaded) == {"https://a.example/x": SECRET, "https://b.example": SECRET}
-    assert [config.name for config in hermes_configs(loaded)] == ["a.example", "b.example"]
+    assert [config.name for config in hermes_configs(loaded, Redactor())] == ["a.example", "b.example"]
     assert loaded.hermes_mode is HermesMode.ALL
 
 
@@ -51,7 +52,7 @@ hermes:
         "https://b.example/hermes": "from-a-file",
         "https://c.example": "",
     }
-    assert [config.name for config in hermes_configs(loaded)] == ["a.example", "second", "c.example"]
+    assert [config.name for config in hermes_configs(loaded, Redactor())] == ["a.example", "second", "c.example"]
     assert loaded.hermes_mode is HermesMode.STANDBY
     assert {SECRET, "from-a-file"} <= set(loaded.secrets())
     assert SECRET not in repr(loaded)

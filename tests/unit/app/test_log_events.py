@@ -8,7 +8,7 @@ import pytest
 
 from keeper.app.event_lines import level_of, line_of
 from keeper.app.lines import FeedNames, coins
-from keeper.app.log_events import LogEvents, log_health
+from keeper.app.log_events import HealthLine, LogEvents
 from keeper.domain.budget import FREELY, Allowance, SpendLimit, SpendMode
 from keeper.domain.events import (
     BalanceLow,
@@ -266,7 +266,7 @@ def test_a_push_that_failed_tells_why_and_leaves_out_what_it_has_not() -> None:
 
 
 def test_the_health_line_tells_status_uptime_and_failures(heard: pytest.LogCaptureFixture) -> None:
-    log_health(KEEPER)
+    HealthLine().tell(KEEPER)
     (record,) = heard.records
     assert (record.levelname, record.getMessage()) == ("INFO", "health")
     assert fields_of(record)["status"] == "healthy"
@@ -279,9 +279,22 @@ def test_the_health_line_tells_status_uptime_and_failures(heard: pytest.LogCaptu
 def test_the_health_line_of_an_ill_keeper_warns_and_names_the_problem(heard: pytest.LogCaptureFixture) -> None:
     silent = dataclasses.replace(SOURCE, last_event_at=NOW - 300)
     failing = dataclasses.replace(NETWORK, consecutive_failures=2)
-    log_health(dataclasses.replace(KEEPER, sources=(silent,), networks=(failing,)))
+    HealthLine().tell(dataclasses.replace(KEEPER, sources=(silent,), networks=(failing,)))
     (record,) = heard.records
     assert record.levelname == "ERROR"
     assert fields_of(record)["consecutiveFailures"] == 2
     assert "source:hermes" in fields_of(record)["problems"]
     assert "source:hermes" in text_of(record)
+
+
+def test_the_health_line_is_rare_while_all_is_well_and_comes_at_once_when_it_is_not() -> None:
+    line, told = HealthLine(), []
+    silent = dataclasses.replace(SOURCE, last_event_at=NOW - 300)
+    for minute in range(12):
+        ill = minute in {7, 8}
+        status = dataclasses.replace(KEEPER, now=NOW + 60 * minute)
+        fresh = dataclasses.replace(SOURCE, last_event_at=status.now)
+        status = dataclasses.replace(status, sources=(silent if ill else fresh,))
+        if line.tell(status):
+            told.append(minute)
+    assert told == [0, 5, 7, 8, 9]

@@ -178,7 +178,7 @@ def test_an_exception_is_written_with_its_traceback() -> None:
 
 def test_nobody_waits_for_a_stuck_stream_and_lost_lines_are_counted() -> None:
     stream = StuckStream()
-    with logging_as(settings(), stream):
+    with logging_as(settings({"LOG_LEVEL": "debug"}), stream):
         log.info("first")
         assert stream.entered.wait(5)
         for number in range(10_100):

@@ -1,6 +1,7 @@
 """No known secret gets through, however it is spelled."""
 
 import json
+from base64 import b64encode, urlsafe_b64encode
 from urllib.parse import quote
 
 import pytest
@@ -30,6 +31,27 @@ def test_a_secret_is_masked_however_it_is_written(spelled: object, secret: str, 
     written = spelled(secret)
     assert written not in Redactor([secret]).clean(f"{before}{written}{after}")
     assert MASK in Redactor([secret]).clean(written)
+
+
+@given(secret=VISIBLE, before=st.binary(max_size=5), after=st.binary(max_size=5))
+def test_no_more_than_its_ends_show_in_base64(secret: str, before: bytes, after: bytes) -> None:
+    for encode in (b64encode, urlsafe_b64encode):
+        cleaned = Redactor([secret]).clean(encode(before + secret.encode() + after).decode())
+        assert MASK in cleaned
+        assert len(cleaned) <= len(MASK) + len(b64encode(before)) + len(b64encode(after)) + 4
+
+
+def test_a_key_is_masked_as_bytes_and_as_a_number() -> None:
+    raw = bytes.fromhex(KEY)
+    assert Redactor([KEY]).clean(f"{raw!r} {int(KEY, 16)}") == f"b'{MASK}' {MASK}"
+
+
+def test_what_is_read_anew_is_masked_from_then_on_and_what_was_before_as_well() -> None:
+    redactor, answers = Redactor(["the-first-key"]), iter(["the-second-key", "the-third-key"])
+    read = redactor.learning(lambda: next(answers))
+    assert redactor.clean("the-second-key") == "the-second-key"
+    assert (read(), read()) == ("the-second-key", "the-third-key")
+    assert redactor.clean("the-first-key the-second-key the-third-key") == f"{MASK} {MASK} {MASK}"
 
 
 def test_the_longest_secret_goes_first() -> None:
