@@ -21,6 +21,7 @@ from bench.load import load_table
 from bench.recovery import recovery_table
 from bench.scale import scale_table
 from bench.sources import sources_table
+from bench.streams import streams_table
 from bench.tables import replace
 from keeper.domain.errors import KeeperError
 
@@ -61,6 +62,11 @@ TABLES: dict[str, Callable[[Effort], str]] = {
     "recovery": lambda effort: asyncio.run(recovery_table(times=effort.recoveries, outage_s=effort.outage_s)),
     "scale": lambda effort: scale_table(seconds=effort.load_s),
     "sources": lambda effort: uvloop.run(sources_table(repeats=1 if effort is QUICK else 3)),
+    "streams": lambda effort: streams_table(
+        samples=effort.samples,
+        warm_up=effort.warm_up,
+        clients=(100, 1_000) if effort is QUICK else (100, 1_000, 10_000),
+    ),
     "load": lambda effort: load_table(seconds=effort.load_s),
 }
 

@@ -258,4 +258,47 @@ BOARDS = (
             Chart("Memory of the keeper", {"{{instance}}": f"process_resident_memory_bytes{{{KEEPER}}}"}, "bytes"),
         ],
     ),
+    Board(
+        "streaming",
+        "Pyth keeper: streaming",
+        "Who listens to the event streams, and what they are told.",
+        [
+            Number("Events are told", "min(keeper_event_streaming_up)", good="above 1"),
+            Number("Clients by WebSocket", "sum(keeper_websocket_connections)", good="below 8000"),
+            Number("Clients by server-sent events", "sum(keeper_sse_connections)", good="below 8000"),
+            Number("Clients cut off, last hour", "sum(increase(keeper_stream_clients_cut_off_total[1h]))"),
+            Number("Events lost, last hour", "sum(increase(keeper_events_lost_total[1h]))", good="below 1"),
+        ],
+        [
+            Chart(
+                "Events a second", {"{{type}}": "sum by (type) (rate(keeper_events_emitted_total[$__rate_interval]))"}
+            ),
+            Chart(
+                "Messages sent a second",
+                {
+                    "WebSocket": "sum(rate(keeper_websocket_messages_sent_total[$__rate_interval]))",
+                    "server-sent events": "sum(rate(keeper_sse_messages_sent_total[$__rate_interval]))",
+                },
+            ),
+            Chart(
+                "Clients",
+                {
+                    "{{instance}} WebSocket": newest("keeper_websocket_connections", "instance"),
+                    "{{instance}} server-sent events": newest("keeper_sse_connections", "instance"),
+                },
+            ),
+            Chart(
+                "Messages that slow clients lost, a second",
+                {"{{priority}}": "sum by (priority) (rate(keeper_stream_messages_dropped_total[$__rate_interval]))"},
+            ),
+            Chart(
+                "Event to acceptance by a node, p99",
+                {"{{network}}": quantile(0.99, "keeper_send_latency_seconds", "network")},
+                "s",
+                about="The streams must not slow it, however many listen.",
+            ),
+            Chart("Open files of the keeper", {"{{instance}}": f"process_open_fds{{{KEEPER}}}"}),
+        ],
+        by_network=False,
+    ),
 )

@@ -2,16 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Never
 
 from keeper.app.differences import FeedDifferences, aliases, feed_differences, needs_restart, policies
-from keeper.app.log_events import LogEvents
 from keeper.app.problems import SettingsError
 from keeper.app.settings import Settings
 from keeper.domain.status import ConfigStatus
+from keeper.domain.units import FeedId
 from keeper.pipeline.network import Network
 from keeper.ports import PriceSource
 
@@ -40,14 +40,15 @@ class Reloader:
         *,
         networks: Sequence[Network],
         source: PriceSource,
-        logs: LogEvents,
+        renamed: Callable[[Mapping[FeedId, str]], None],
     ) -> None:
+        """`renamed` is told what feeds are called from now on."""
         self._started = settings
         self._current = settings
         self._origin = origin
         self._networks = {network.name: network for network in networks}
         self._source = source
-        self._logs = logs
+        self._renamed = renamed
         self._status = ConfigStatus()
 
     def status(self) -> ConfigStatus:
@@ -114,7 +115,7 @@ class Reloader:
         current = self._current.model_copy(update={"networks": (*kept, *gone)})
         if set(current.feeds) != set(self._current.feeds):
             self._source.subscribe(current.feeds)
-        self._logs.rename(current.aliases)
+        self._renamed(current.aliases)
         self._current = current
         return differences
 

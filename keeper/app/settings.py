@@ -22,11 +22,15 @@ from keeper.app.journal_settings import (
     with_password,
 )
 from keeper.app.network_settings import NetworkSettings
+from keeper.app.origins import Origins
 from keeper.app.values import (
     ApiKey,
     ApiKeyFile,
+    Clients,
     CountAtLeastOne,
     Days,
+    Flag,
+    Frames,
     Label,
     Milliseconds,
     Name,
@@ -144,6 +148,23 @@ class Settings(Common):
     metrics_port: Port = setting("Their port; 0 is any free one.", "9090")
     http_requests_per_minute: CountAtLeastOne = setting(
         "Each client may ask for each route so often in a minute; then it is told 429 and when to come back.", "600"
+    )
+    enable_event_streaming: Flag = setting(
+        "Tells every step as it happens, at `/v1/ws/events` and `/v1/sse/events`.", "true"
+    )
+    enable_websocket: Flag = setting("Offers `/v1/ws/events`.", "true")
+    enable_sse: Flag = setting("Offers `/v1/sse/events`.", "true")
+    max_websocket_connections: Clients = setting("So many clients may listen at `/v1/ws/events`.", "10000")
+    max_sse_connections: Clients = setting("So many may at `/v1/sse/events`.", "10000")
+    events_high_buffer: Frames = setting(
+        "So many pushes, orders and changes of leader are kept for those who come back, and for each client that is"
+        " slow; then the oldest give way.",
+        "1000",
+    )
+    events_medium_buffer: Frames = setting("So many states of sources, endpoints, balances and budgets.", "500")
+    events_low_buffer: Frames = setting("So many prices, verdicts and blocks.", "100")
+    cors_origins: Origins | None = setting(
+        "Pages of these origins, with commas between, may read what the keeper shows; `*` is all of them."
     )
     log_level: Annotated[LogLevel, one_of(LogLevel)] = setting("`debug`, `info`, `warning` or `error`.", "info")
     log_format: Annotated[LogFormat, one_of(LogFormat)] = setting(

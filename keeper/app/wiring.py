@@ -1,7 +1,7 @@
 """From settings to a keeper that is ready to run: the one place where concrete parts meet."""
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +18,7 @@ from keeper.app.reload import Origin, Reloader
 from keeper.app.runtime import Beside, Keeper
 from keeper.app.settings import Settings
 from keeper.app.spend_rules import fee_policy, spend_rules
+from keeper.app.streaming import Streaming
 from keeper.app.values import SignersOf
 from keeper.coordination.solo import Solo
 from keeper.domain.budget import DAY_S
@@ -25,6 +26,7 @@ from keeper.domain.events import Event
 from keeper.domain.signers import ByContract, SignerCheck, SignerSet, majority
 from keeper.domain.status import newest_event
 from keeper.domain.transaction import Rules
+from keeper.domain.units import FeedId
 from keeper.evm.chain import EvmChain
 from keeper.evm.rpc import RpcPool, transport
 from keeper.hermes.config import HermesConfig, Timing
@@ -40,7 +42,7 @@ from keeper.pipeline.journaling import DurableJournal, prune_hourly
 from keeper.pipeline.network import Network
 from keeper.pipeline.orders import Heeding
 from keeper.ports import Clock, Outside
-from keeper.server import live_page, overview
+from keeper.server import cors, live_page, overview
 from keeper.server.app import Server
 from keeper.server.event_metrics import EventMetrics
 from keeper.server.feeds import FeedRoutes
@@ -77,9 +79,11 @@ async def assembled(
     redactor = redactor or Redactor(settings.secrets())
     metrics = EventMetrics()
     logs = LogEvents(settings.aliases)
+    streaming = Streaming(settings, clock, metrics.registry, redactor)
+    listeners: tuple[Callable[[Event], None], ...] = (metrics, logs, *streaming.listeners)
 
     def emit(event: Event) -> None:
-        for listener in (metrics, logs):
+        for listener in listeners:
             try:
                 listener(event)
             except Exception:
@@ -107,10 +111,15 @@ async def assembled(
         )
         for network, pool in zip(settings.networks, pools, strict=True)
     ]
+
+    def renamed(aliases: Mapping[FeedId, str]) -> None:
+        logs.rename(aliases)
+        streaming.rename(aliases)
+
     reloader = (
         None
         if origin is None
-        else Reloader(settings, _learning(origin, redactor), networks=networks, source=source, logs=logs)
+        else Reloader(settings, _learning(origin, redactor), networks=networks, source=source, renamed=renamed)
     )
     heeding = Heeding(orders, networks, clock)
     beside: Beside = {
@@ -119,14 +128,23 @@ async def assembled(
         ),
         "orders": heeding.run,
         "elections": agreed.run,
+        "streaming": lambda: streaming.run(keeper),
     }
     keeper = Keeper(source=source, networks=networks, clock=clock, reloader=reloader, beside=beside)
     read_token = token_reader(settings.control_token, settings.control_token_file)
     token = None if read_token is None else redactor.learning(read_token)
     control = OrderRoutes(keeper, orders, clock, token=token, asked=heeding.look_now)
     routes = [*overview.routes(keeper, metrics), *FeedRoutes(keeper).routes(), *live_page.routes(), *control.routes()]
+    routes += streaming.routes(keeper)
     limit = rate_limited(settings.http_requests_per_minute)
-    server = Server(routes, [limit], host=settings.metrics_host, port=settings.metrics_port)
+    server = Server(
+        routes,
+        [limit],
+        host=settings.metrics_host,
+        port=settings.metrics_port,
+        prepare=[cors.allowing(settings.cors_origins or ())],
+        close=streaming.close,
+    )
     try:
         await journal.open()
         async with server:

@@ -167,6 +167,8 @@ class FeedStatus:
     """The price that will be on chain once everything in flight has landed: what the judgement goes by."""
     policy: FeedPolicy | None = None
     """As far as the budget allows for now."""
+    brought_by: str | None = None
+    """The source that brought the price."""
 
 
 @dataclass(frozen=True, slots=True)

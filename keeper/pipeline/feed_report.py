@@ -61,6 +61,7 @@ class FeedReport(Collection[FeedStatus]):
             state=feed_state(source, on_chain, self._heard(feed_id), self.clock.now()),
             coming=self.view.coming(feed_id),
             policy=self.planner.policies[feed_id],
+            brought_by=None if source is None else self.buffer.get(feed_id).source,
         )
 
     def _heard(self, feed_id: FeedId) -> Heard:

@@ -104,7 +104,8 @@ class Governor:
         if allowed != self.allowance:
             self.allowance = allowed
             self.policies = self._under(allowed.mode)
-            self._tell(SpendModeChanged(self._network, allowed, spent_today, self._balance))
+            budget = self._rules.budget.daily
+            self._tell(SpendModeChanged(self._network, allowed, spent_today, self._balance, budget))
         self._warn_of_budget(spent_today)
         self._warn_of_balance(now)
 
@@ -150,7 +151,7 @@ class Governor:
             return
         self._warned_on = day
         if self.allowance.limit is not SpendLimit.DAILY_BUDGET:
-            self._tell(BudgetNearlySpent(self._network, spent_today, budget.daily))
+            self._tell(BudgetNearlySpent(self._network, spent_today, budget.daily, self.allowance))
 
     def _warn_of_balance(self, now: float) -> None:
         runway_s = self._spending.runway_s(self._balance, now)

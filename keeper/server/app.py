@@ -2,9 +2,9 @@
 
 import errno
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -15,18 +15,29 @@ from keeper.server.safety import KEEPALIVE_S, MAX_BODY_BYTES, MAX_HEADER_BYTES, 
 
 _STOP_TIMEOUT_S = 1.0
 
+Prepare: TypeAlias = Callable[[web.Request, web.StreamResponse], Awaitable[None]]
+
 
 class Server:
     """Shows the keeper to operators, probes and Prometheus, and takes their orders: each subject brings its routes."""
 
     def __init__(
-        self, routes: Iterable[web.RouteDef], middlewares: Sequence[Middleware] = (), *, host: str, port: int
+        self,
+        routes: Iterable[web.RouteDef],
+        middlewares: Sequence[Middleware] = (),
+        *,
+        host: str,
+        port: int,
+        prepare: Sequence[Prepare] = (),
+        close: Callable[[], None] = lambda: None,
     ) -> None:
-        """`middlewares`: outermost first."""
+        """`middlewares`: outermost first. `prepare` adds headers; `close` ends answers that would go on for ever."""
         self._routes = tuple(routes)
         self._middlewares = tuple(middlewares)
         self._host = host
         self._port = port
+        self._prepare = tuple(prepare)
+        self._close = close
         self._runner: web.AppRunner | None = None
 
     @property
@@ -37,7 +48,8 @@ class Server:
     async def start(self) -> None:
         """Listen; raises UsageError where that cannot be done."""
         app = web.Application(middlewares=[json_errors, *self._middlewares], client_max_size=MAX_BODY_BYTES)
-        app.on_response_prepare.append(add_headers)
+        app.on_response_prepare.extend([add_headers, *self._prepare])
+        app.on_shutdown.append(self._shut)
         app.router.add_routes(self._routes)
         runner = web.AppRunner(
             app,
@@ -60,6 +72,9 @@ class Server:
         if self._runner:
             await self._runner.cleanup()
             self._runner = None
+
+    async def _shut(self, _app: web.Application) -> None:
+        self._close()
 
     async def __aenter__(self) -> Self:
         await self.start()

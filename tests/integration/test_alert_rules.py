@@ -104,6 +104,18 @@ CASES = {
         {'keeper_health_line_timestamp_seconds{instance="k"}': "780x20"},
     ),
     "ConfigInvalid": gauge("keeper_config_valid", "0x20", "1x20"),
+    "EventStreamingDown": gauge('keeper_event_streaming_up{instance="k"}', "0x20", "1x20"),
+    "NoEventsEmitted": Case(
+        {
+            'keeper_events_emitted_total{instance="k",type="health"}': "9x20",
+            'keeper_events_emitted_total{instance="k",type="price"}': "0+5x9 45x11",
+        },
+        {
+            'keeper_events_emitted_total{instance="k",type="health"}': "0+1x20",
+            'keeper_events_emitted_total{instance="k",type="price"}': "0x20",
+        },
+    ),
+    "HighWebSocketConnections": gauge('keeper_websocket_connections{instance="k"}', "8001x20", "8000x20"),
 }
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from keeper.domain.budget import Allowance
+from keeper.domain.budget import FREELY, Allowance
 from keeper.domain.units import FeedId, Wei
 
 
@@ -16,6 +16,8 @@ class SpendModeChanged:
     spent_today: Wei
     """Since midnight UTC."""
     balance: Wei
+    daily_budget: Wei | None = None
+    """None where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class BudgetNearlySpent:
     network: str
     spent_today: Wei
     daily_budget: Wei
+    allowance: Allowance = FREELY
 
 
 @dataclass(frozen=True, slots=True)

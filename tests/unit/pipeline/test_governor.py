@@ -111,13 +111,13 @@ async def test_tells_of_every_step_on_the_way_to_the_limit_and_back() -> None:
     assert it.told() == [BudgetNearlySpent("test", coins(0.8), COIN)]
     it.spend(coins(0.2), MIDNIGHT + 3)
     it.governor.assess(MIDNIGHT + 3)
-    assert it.told() == [SpendModeChanged("test", OVER_BUDGET, COIN, coins(99))]
+    assert it.told() == [SpendModeChanged("test", OVER_BUDGET, COIN, coins(99), COIN)]
     it.spend(coins(0.5), MIDNIGHT + 4)
     it.governor.assess(MIDNIGHT + 4)
     stopped = Allowance(SpendMode.STOPPED, SpendLimit.DAILY_BUDGET)
-    assert it.told() == [SpendModeChanged("test", stopped, coins(1.5), coins(98.5))]
+    assert it.told() == [SpendModeChanged("test", stopped, coins(1.5), coins(98.5), COIN)]
     it.governor.assess(MIDNIGHT + DAY_S)
-    assert it.told() == [SpendModeChanged("test", FREELY, Wei(0), coins(98.5))]
+    assert it.told() == [SpendModeChanged("test", FREELY, Wei(0), coins(98.5), COIN)]
 
 
 async def test_a_budget_that_is_spent_at_once_is_told_once() -> None:

@@ -19,7 +19,9 @@ from keeper.domain.units import Gas, Wei
 from keeper.server import explained, monitoring, views
 from keeper.server.event_metrics import EventMetrics
 from keeper.server.metrics import metrics_text
+from keeper.server.streams.health import StreamMetrics
 from tests.support.status import BTC, KEEPER
+from tests.support.streaming import broadcast
 
 DOCUMENT = (Path(__file__).resolve().parents[3] / "docs" / "http.md").read_text()
 
@@ -27,6 +29,7 @@ DOCUMENT = (Path(__file__).resolve().parents[3] / "docs" / "http.md").read_text(
 async def exposed() -> dict[str, tuple[str, frozenset[str]]]:
     """Our metrics: name -> type and label names."""
     counted = EventMetrics()
+    counted.registry.register(StreamMetrics(broadcast()))
     counted(
         PushPlanned(
             network="devnet",

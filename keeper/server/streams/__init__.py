@@ -1,0 +1,1 @@
+"""Every step of the keeper as it happens: one hub, and two ways to listen to it."""
