@@ -1,6 +1,7 @@
 """Three keepers, one account: whatever happens to the one that sends, another goes on, and nothing is sent twice."""
 
 import asyncio
+import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -218,6 +219,22 @@ def longest_handover_s(fleet: Fleet, network: str) -> float:
     """Between the end of a term and the beginning of the next one; the last ends when the fleet does."""
     terms = fleet.terms(network)
     return max((after.since - before.until for before, after in pairwise(terms)), default=0.0)
+
+
+async def test_what_a_standby_is_asked_for_by_a_signal_goes_out_within_a_second(stage: Stage) -> None:
+    quiet = {"MIN_PRICE_CHANGE_PERCENT": "50", "FORCE_UPDATE_INTERVAL_MS": "0", "MAX_STALENESS": "3600"}
+    async with stage.fleet(LEASE_S, **quiet) as fleet:
+        await fleet.start(2)
+        leader = await fleet.settled_leader()
+        await wait_until(lambda: leader.keeper.told("push_confirmed"), timeout_s=PATIENCE_S)
+        (standby,) = (each for each in fleet.running if each is not leader)
+        sent = len(leader.gate.heard)
+        at = time.time()
+        standby.keeper.signal(signal.SIGUSR1)
+        await wait_until(lambda: len(leader.gate.heard) > sent, timeout_s=PATIENCE_S)
+        heard, _ = leader.gate.heard[sent]
+        assert heard - at < SLACK_S
+        assert not standby.gate.heard
 
 
 async def test_asks_the_api_server_for_just_what_the_role_names(stage: Stage) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from keeper.app.accounts import Accounts, signer
 from keeper.app.clock import SystemClock
 from keeper.app.network_settings import NetworkSettings
+from keeper.app.preflight.cluster import check_rights
 from keeper.app.preflight.finding import Finding, State
 from keeper.app.preflight.journal import check_journal
 from keeper.app.preflight.network import Target, check_network
@@ -42,13 +43,14 @@ async def preflight(settings: Settings, *, only: str | None = None) -> list[Find
             for network in chosen
         ]
         journal = group.create_task(check_journal(settings.journal), name="check journal")
+        rights = group.create_task(check_rights(settings), name="check rights")
         port = group.create_task(check_port(settings.metrics_host, settings.metrics_port), name="check port")
     given = Finding("settings", State.OK, f"complete and well-formed, {_counts(chosen, len(feeds))}")
     findings = [given, *source.result().findings]
     for network, checked in zip(chosen, networks, strict=True):
         label = "" if len(settings.networks) == 1 else f"{network.network_name} "
         findings += [replace(each, check=f"{label}{each.check}") for each in checked.result()]
-    findings += [journal.result(), port.result()]
+    findings += [each for each in (journal.result(), rights.result(), port.result()) if each is not None]
     return [Finding(each.check, each.state, _shown(redactor.clean(each.detail))) for each in findings]
 
 
