@@ -8,23 +8,12 @@ import pytest
 import yaml
 
 from tests.support.kube.api_server import ApiError, KubeApiServer
-from tests.support.kube.manifests import BIN, OVERLAYS, find, objects
-
-OLDER = {"autoscaling/v2": "autoscaling/v2beta2", "policy/v1": "policy/v1beta1"}
-"""The same objects, as Kubernetes 1.20 calls them."""
-OF_OPERATORS = "monitoring.coreos.com/v1"
-"""Kinds that an operator brings: left out."""
+from tests.support.kube.manifests import BIN, OVERLAYS, as_of_1_20, find, objects
 
 
 def translated(overlay: str) -> list[dict[str, Any]]:
     """The objects of an overlay as Kubernetes 1.20 knows them."""
-    known = [each for each in objects(overlay) if each["apiVersion"] != OF_OPERATORS]
-    for each in known:
-        each["apiVersion"] = OLDER.get(each["apiVersion"], each["apiVersion"])
-        if each["kind"] == "Deployment":
-            (container,) = each["spec"]["template"]["spec"]["containers"]
-            container["lifecycle"]["preStop"] = {"exec": {"command": ["sleep", "5"]}}  # its own kind since 1.30
-    return known
+    return as_of_1_20(objects(overlay))
 
 
 def apply(kube: KubeApiServer, overlay: str) -> list[str]:

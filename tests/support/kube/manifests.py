@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,10 @@ OVERLAYS = sorted(folder.name for folder in (K8S / "overlays").iterdir())
 PLAIN = "production"
 """The overlay that stands for all where they do not differ."""
 BIN = Path(sys.executable).parent
+_OLDER = {"autoscaling/v2": "autoscaling/v2beta2", "policy/v1": "policy/v1beta1"}
+"""The same objects, as Kubernetes 1.20 calls them."""
+_OF_OPERATORS = "monitoring.coreos.com/v1"
+"""Kinds that an operator brings: left out."""
 HOW_TO_INSTALL = "kubectl is not installed; enable with: make .venv/ops-installed"
 
 
@@ -56,3 +61,14 @@ def container(overlay: str) -> dict[str, Any]:
 def environment(overlay: str) -> dict[str, dict[str, Any]]:
     """Its environment variables, by name."""
     return {variable["name"]: variable for variable in container(overlay)["env"]}
+
+
+def as_of_1_20(manifests: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same objects as Kubernetes 1.20 knows them, which is what the drills run on."""
+    known = [each for each in manifests if each and each["apiVersion"] != _OF_OPERATORS]
+    for each in known:
+        each["apiVersion"] = _OLDER.get(each["apiVersion"], each["apiVersion"])
+        if each["kind"] == "Deployment":
+            (container,) = each["spec"]["template"]["spec"]["containers"]
+            container["lifecycle"]["preStop"] = {"exec": {"command": ["sleep", "5"]}}  # its own kind since 1.30
+    return known
