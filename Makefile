@@ -40,8 +40,9 @@ image: .venv/ops-installed ## the container image, built and run, and the compos
 	$(BIN)/python -m tests.support.container_tools
 	$(BIN)/python -m pytest tests/image
 
-manifests: .venv/ops-installed ## k8s/ rendered, and checked in every way that needs no cluster
-	$(BIN)/yamllint --strict k8s
+manifests: .venv/ops-installed ## k8s/ and .github/, checked in every way that needs no cluster
+	$(BIN)/yamllint --strict k8s .github
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/python -m pytest tests/manifests
 
 monitoring: ## bring k8s/components/monitoring in step with prometheus/alerts.yaml and grafana/dashboards/

@@ -93,6 +93,20 @@ def test_an_update_takes_no_pod_away_before_its_successor_is_ready(overlay: str)
     assert strategy == {"maxSurge": 1, "maxUnavailable": 0}
 
 
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_new_pods_have_to_stay_ready_and_are_spread_among_themselves(overlay: str) -> None:
+    assert find(overlay, "Deployment")["spec"]["minReadySeconds"] == 10
+    spread = {each["topologyKey"]: each["matchLabelKeys"] for each in pod(overlay)["topologySpreadConstraints"]}
+    assert spread == dict.fromkeys(["kubernetes.io/hostname", "topology.kubernetes.io/zone"], ["pod-template-hash"])
+
+
+@pytest.mark.parametrize("overlay", [each for each in OVERLAYS if each != "dev"])
+def test_a_node_can_always_be_drained(overlay: str) -> None:
+    budget = find(overlay, "PodDisruptionBudget")["spec"]
+    assert (budget["maxUnavailable"], budget["unhealthyPodEvictionPolicy"]) == (1, "AlwaysAllow")
+    assert "minAvailable" not in budget
+
+
 @pytest.mark.parametrize("overlay", [each for each in OVERLAYS if each != "dev"])
 def test_scales_from_two_to_five_and_calmly(overlay: str) -> None:
     scaler = find(overlay, "HorizontalPodAutoscaler")["spec"]

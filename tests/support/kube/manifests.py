@@ -68,7 +68,11 @@ def as_of_1_20(manifests: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     known = [each for each in manifests if each and each["apiVersion"] != _OF_OPERATORS]
     for each in known:
         each["apiVersion"] = _OLDER.get(each["apiVersion"], each["apiVersion"])
+        if each["kind"] == "PodDisruptionBudget":
+            each["spec"].pop("unhealthyPodEvictionPolicy")
         if each["kind"] == "Deployment":
+            for spread in each["spec"]["template"]["spec"]["topologySpreadConstraints"]:
+                spread.pop("matchLabelKeys")
             (container,) = each["spec"]["template"]["spec"]["containers"]
             container["lifecycle"]["preStop"] = {"exec": {"command": ["sleep", "5"]}}  # its own kind since 1.30
     return known
