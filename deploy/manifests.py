@@ -3,8 +3,8 @@
 manifests.py tag IMAGE        the same manifests with another image of the keeper; `:TAG` keeps the image's name
 manifests.py image            the image of the keeper
 manifests.py names            every object, as `kubectl get --output=name` calls it
-manifests.py preflight NAME SECONDS        a Job that runs `keeper check` as the new pods would, and its settings
-manifests.py preflight NAME SECONDS first  the same where the service account is not there yet
+manifests.py preflight NAME SECONDS [OBJECT...]   a Job that runs `keeper check` as the new pods would, and its
+                              settings; it does without what is not among these objects of the cluster, named as above
 manifests.py keep NAME        a ConfigMap of that name that holds all of them but Secrets, for a rollback
 manifests.py kept             what such a ConfigMap holds
 """
@@ -14,12 +14,15 @@ import copy
 import gzip
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import yaml
 
 KEEPER = "pyth-keeper"
+ACCOUNT = f"serviceaccount/{KEEPER}"
+SERVER = f"statefulset.apps/{KEEPER}-postgres"
+"""What a first rollout makes, and the preflight before it cannot use."""
 KEPT = "manifests.yaml.gz"
 KEPT_S = 3600
 """A Job that nobody deletes is gone after so long."""
@@ -36,8 +39,8 @@ def main(arguments: list[str], manifests: list[Manifest]) -> None:
             print(keeper_of(manifests)["image"])
         case ["names"]:
             print(*names(manifests), sep="\n")
-        case ["preflight", name, seconds, *first]:
-            write(preflight(manifests, name, within_s=int(seconds), first=bool(first)))
+        case ["preflight", name, seconds, *live]:
+            write(preflight(manifests, name, within_s=int(seconds), live=live))
         case ["keep", name]:
             write([kept_as(name, manifests)])
         case ["kept"]:
@@ -74,7 +77,7 @@ def names(manifests: Iterable[Manifest]) -> Iterator[str]:
         yield f"{kind}/{each['metadata']['name']}"
 
 
-def preflight(manifests: list[Manifest], name: str, *, within_s: int, first: bool) -> list[Manifest]:
+def preflight(manifests: list[Manifest], name: str, *, within_s: int, live: Collection[str]) -> list[Manifest]:
     """The new pods' image, settings and secrets, without serving: what is found wrong has changed nothing."""
     deployment = copy.deepcopy(deployment_of(manifests))
     metadata = {
@@ -89,10 +92,13 @@ def preflight(manifests: list[Manifest], name: str, *, within_s: int, first: boo
     for part in ("topologySpreadConstraints", "terminationGracePeriodSeconds"):
         pod.pop(part, None)
     pod["restartPolicy"] = "Never"
-    if first:
+    if ACCOUNT not in live:
         del pod["serviceAccountName"]
         pod["automountServiceAccountToken"] = False
-        next(each for each in keeper["env"] if each["name"] == "COORDINATION")["value"] = "none"
+        replace_variable(keeper, "COORDINATION", "none")
+    if SERVER in names(manifests) and SERVER not in live:
+        replace_variable(keeper, "JOURNAL_URL", "sqlite:////tmp/preflight.db")
+        replace_variable(keeper, "JOURNAL_PASSWORD_FILE", "")
     settings = next(volume["configMap"] for volume in pod["volumes"] if "configMap" in volume)
     (data,) = (each["data"] for each in manifests if each["metadata"]["name"] == settings["name"])
     settings["name"] = name
@@ -106,6 +112,11 @@ def preflight(manifests: list[Manifest], name: str, *, within_s: int, first: boo
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data},
         {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": job},
     ]
+
+
+def replace_variable(container: Manifest, name: str, value: str) -> None:
+    """Set an environment variable that is there."""
+    next(each for each in container["env"] if each["name"] == name)["value"] = value
 
 
 def kept_as(name: str, manifests: list[Manifest]) -> Manifest:

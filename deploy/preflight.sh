@@ -38,11 +38,8 @@ check_deletions() {
 # `keeper check` in the cluster, with the new image, the new settings and the real secrets.
 check_inside() {
     job=pyth-keeper-preflight-$(date -u +%Y%m%d%H%M%S)
-    first=''
-    [ -n "$(kubectl --namespace "$namespace" get serviceaccount pyth-keeper --ignore-not-found --output name)" ] ||
-        first=first
-    # shellcheck disable=SC2086  # nothing, where it is not the first time
-    manifests preflight "$job" "$preflight_s" $first <"$work/manifests.yaml" >"$work/preflight.yaml"
+    # shellcheck disable=SC2046  # names are words
+    manifests preflight "$job" "$preflight_s" $(cat "$work/live") <"$work/manifests.yaml" >"$work/preflight.yaml"
     kube create --filename "$work/preflight.yaml" || complain "the Job cannot be made" || return
     waited=0
     ended=''

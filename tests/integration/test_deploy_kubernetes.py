@@ -1,9 +1,11 @@
 """`./deploy.sh k8s` and `verify` against a kubectl that answers as the test wants it to."""
 
+import copy
 import os
 import pty
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -18,6 +20,8 @@ from tests.support.scripted_cluster import (
     manifests,
     scripted_cluster,
 )
+
+SERVER = "statefulset.apps/pyth-keeper-postgres"
 
 
 @pytest.fixture
@@ -215,8 +219,13 @@ def test_a_rollout_that_is_interrupted_tells_the_way_back(cluster: Cluster) -> N
     assert "./deploy.sh rollback production" in done.stderr
 
 
+def preflight(*live: str, of: list[dict[str, Any]] = RENDERED) -> tuple[dict[str, Any], dict[str, Any]]:
+    settings, job = yaml.safe_load_all(manifests("preflight", "pf", "170", *live, of=of))
+    return settings, job
+
+
 def test_the_preflight_runs_as_the_new_pods_would() -> None:
-    settings, job = yaml.safe_load_all(manifests("preflight", "pf", "170", of=RENDERED))
+    settings, job = preflight("serviceaccount/pyth-keeper")
     assert settings["data"] == {"keeper.yaml": "chain_id: 8453\n"}
     assert job["spec"]["activeDeadlineSeconds"] == 170
     pod = job["spec"]["template"]["spec"]
@@ -228,12 +237,26 @@ def test_the_preflight_runs_as_the_new_pods_would() -> None:
     assert job["spec"]["template"]["metadata"]["labels"] == {"app": "pyth-keeper-preflight"}, "no traffic comes to it"
 
 
-def test_the_first_preflight_needs_no_service_account(cluster: Cluster) -> None:
-    cluster.answer("get serviceaccount pyth-keeper", "")
-    assert cluster.deploy("k8s", "production").returncode == 0
-    pod = list(yaml.safe_load_all(manifests("preflight", "pf", "170", "first", of=RENDERED)))[1]["spec"]["template"]
-    assert "serviceAccountName" not in pod["spec"]
-    assert pod["spec"]["containers"][0]["env"] == [{"name": "COORDINATION", "value": "none"}]
+def test_the_first_preflight_needs_no_service_account() -> None:
+    pod = preflight()[1]["spec"]["template"]["spec"]
+    assert "serviceAccountName" not in pod
+    assert {"name": "COORDINATION", "value": "none"} in pod["containers"][0]["env"]
+
+
+@pytest.mark.parametrize(
+    ("live", "journal"),
+    [("deployment.apps/pyth-keeper", "sqlite:////tmp/preflight.db"), (SERVER, "postgresql://keeper@server/keeper")],
+)
+def test_the_preflight_needs_no_database_that_the_rollout_is_to_make(live: str, journal: str) -> None:
+    rendered = copy.deepcopy(RENDERED)
+    rendered.append({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "pyth-keeper-postgres"}})
+    (keeper,) = rendered[2]["spec"]["template"]["spec"]["containers"]
+    keeper["env"] += [
+        {"name": "JOURNAL_URL", "value": "postgresql://keeper@server/keeper"},
+        {"name": "JOURNAL_PASSWORD_FILE", "value": "/run/secrets/postgres-password"},
+    ]
+    (checked,) = preflight(live, of=rendered)[1]["spec"]["template"]["spec"]["containers"]
+    assert {each["name"]: each["value"] for each in checked["env"]}["JOURNAL_URL"] == journal
 
 
 def test_what_is_kept_for_a_rollback_is_all_of_it_but_secrets() -> None:

@@ -96,8 +96,11 @@ def test_an_update_takes_no_pod_away_before_its_successor_is_ready(overlay: str)
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_new_pods_have_to_stay_ready_and_are_spread_among_themselves(overlay: str) -> None:
     assert find(overlay, "Deployment")["spec"]["minReadySeconds"] == 10
-    spread = {each["topologyKey"]: each["matchLabelKeys"] for each in pod(overlay)["topologySpreadConstraints"]}
-    assert spread == dict.fromkeys(["kubernetes.io/hostname", "topology.kubernetes.io/zone"], ["pod-template-hash"])
+    spread = [(each["topologyKey"], each["matchLabelKeys"]) for each in pod(overlay)["topologySpreadConstraints"]]
+    assert spread == [
+        ("kubernetes.io/hostname", ["pod-template-hash"]),
+        ("topology.kubernetes.io/zone", ["pod-template-hash"]),
+    ]
 
 
 @pytest.mark.parametrize("overlay", [each for each in OVERLAYS if each != "dev"])
@@ -143,6 +146,12 @@ def test_journals_are_each_pods_own_unless_there_is_a_server() -> None:
     assert {"name": "journal", "emptyDir": {"sizeLimit": "1Gi"}} in pod(PLAIN)["volumes"]
     assert environment("production-postgres")["JOURNAL_URL"]["value"].startswith("postgresql:")
     assert "journal" not in {volume["name"] for volume in pod("production-postgres")["volumes"]}
+
+
+def test_the_preflight_reaches_the_database_too() -> None:
+    (rule,) = find("production-postgres", "NetworkPolicy", "pyth-keeper-postgres")["spec"]["ingress"]
+    (selector,) = (each["podSelector"]["matchExpressions"] for each in rule["from"])
+    assert selector == [{"key": "app", "operator": "In", "values": ["pyth-keeper", "pyth-keeper-preflight"]}]
 
 
 def _replaced(text: str, by: Mapping[str, str]) -> str:

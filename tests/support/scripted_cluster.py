@@ -131,7 +131,6 @@ def scripted_cluster(home: Path) -> Cluster:
     for name, only in ((SET, NEWER), (SET_BEFORE, OLDER)):
         built.answer(f"get configmap {name}", built.kept(only))
     built.answer("get configmaps,.* --output name", LIVE)
-    built.answer("get serviceaccount pyth-keeper", "serviceaccount/pyth-keeper")
     built.answer("get job/.*succeeded", "1/")
     built.answer("diff", "+ image: v1\n", code=1)
     built.answer("get pods", "pod-1\npod-2\n")
