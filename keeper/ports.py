@@ -243,6 +243,10 @@ class Chain(Protocol):
         """Transactions of the account mined so far."""
         ...
 
+    async def pending_nonce(self) -> int:
+        """Transactions of the account mined so far and those that a node holds to follow: it may know of fewer."""
+        ...
+
     def endpoints(self) -> Sequence[EndpointStatus]:
         """One row an endpoint."""
         ...

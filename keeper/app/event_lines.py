@@ -29,6 +29,7 @@ from keeper.domain.events import (
     LeadershipGained,
     LeadershipLost,
     NothingToPush,
+    OthersInFlight,
     PushFinal,
     PushFinished,
     PushHeld,
@@ -95,7 +96,7 @@ def level_of(event: Event) -> int:
             level = logging.INFO if isinstance(event, FollowModeChanged) else logging.WARNING
         case SpendModeChanged() | BudgetNearlySpent() | BalanceLow() | PushHeld():
             level = spending_level(event)
-        case LeadershipGained() | LeadershipLost() | CoordinationFailed() | CoordinationRecovered():
+        case LeadershipGained() | LeadershipLost() | OthersInFlight() | CoordinationFailed() | CoordinationRecovered():
             level = leadership_level(event)
         case FailingRepeatedly():
             level = logging.CRITICAL
@@ -123,7 +124,7 @@ def line_of(event: Event, names: FeedNames, reasons: Mapping[FeedId, Reason]) ->
             line = source_line(event)
         case ChainRead() | ChainReadFailed() | FollowModeChanged() | ContractChanged() | FailingRepeatedly():
             line = _network_line(event)
-        case LeadershipGained() | LeadershipLost() | CoordinationFailed() | CoordinationRecovered():
+        case LeadershipGained() | LeadershipLost() | OthersInFlight() | CoordinationFailed() | CoordinationRecovered():
             line = leadership_line(event)
         case ForceRequested() | ForceRefused() | NothingToPush() | PushingPaused() | PushingResumed():
             line = order_line(event)

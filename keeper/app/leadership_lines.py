@@ -1,12 +1,17 @@
 """What the log says of who sends."""
 
 import logging
-from typing import TypeAlias, assert_never
+from typing import assert_never
 
 from keeper.app.lines import Line
-from keeper.domain.events import CoordinationFailed, CoordinationRecovered, LeadershipGained, LeadershipLost
-
-LeadershipEvent: TypeAlias = LeadershipGained | LeadershipLost | CoordinationFailed | CoordinationRecovered
+from keeper.domain.events import (
+    CoordinationFailed,
+    CoordinationRecovered,
+    LeadershipEvent,
+    LeadershipGained,
+    LeadershipLost,
+    OthersInFlight,
+)
 
 
 def leadership_level(event: LeadershipEvent) -> int:
@@ -16,6 +21,8 @@ def leadership_level(event: LeadershipEvent) -> int:
             return logging.INFO
         case LeadershipLost(planned=planned):
             return logging.INFO if planned else logging.WARNING
+        case OthersInFlight():
+            return logging.WARNING
         case CoordinationFailed():
             return logging.ERROR
         case _:
@@ -32,6 +39,13 @@ def leadership_line(event: LeadershipEvent) -> Line:
             text = f"{network}: this keeper does not send for {shard} any more: {why}"
             fields = {"network": network, "shard": shard, "epoch": epoch, "why": why, "planned": planned}
             return Line("leadership_lost", text, fields)
+        case OthersInFlight(network=network, nonces=nonces, patience_s=patience_s):
+            text = (
+                f"{network}: transactions that somebody else sent wait to be mined (nonces from {nonces[0]}):"
+                f" for up to {patience_s:g} s they may land first"
+            )
+            fields = {"network": network, "nonces": list(nonces), "patience_s": patience_s}
+            return Line("others_in_flight", text, fields)
         case CoordinationFailed(error=error):
             return Line("coordination_failed", f"it cannot be told who may send: {error}", {"error": error})
         case CoordinationRecovered():

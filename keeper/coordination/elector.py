@@ -47,6 +47,8 @@ class Standing:
     term: Term | None = None
     over: str = ""
     """Why the last term ended; empty while there is one."""
+    over_epoch: int = 0
+    """Its epoch: a renewal that was on its way when it ended brings it back no more."""
 
     def is_sure(self, now: float) -> bool:
         """Whether nobody else can hold it for as long as a transaction takes to be handed over."""
@@ -132,6 +134,8 @@ def advance(standing: Standing, fact: Fact, now: float) -> Standing:
     match fact:
         case Seen(lease, asked_at):
             return standing if asked_at < standing.written_at else _seen(standing, lease, now)
+        case Written(lease) if lease.epoch == standing.over_epoch:
+            return replace(standing, known=False)
         case Written(lease, asked_at, jitter):
             pace = standing.pace
             term = Term(
@@ -153,9 +157,10 @@ def advance(standing: Standing, fact: Fact, now: float) -> Standing:
         case Refused():
             return replace(standing, known=False)
         case Ended(why):
-            return replace(standing, term=None, known=False, over=why)
+            return replace(_without_term(standing, why), known=False)
         case Overtaken(why):
-            return replace(standing, term=None, known=False, over=why, held_until=now + standing.pace.duration_s)
+            until = now + standing.pace.duration_s
+            return replace(_without_term(standing, why), known=False, held_until=until)
         case _:
             assert_never(fact)
 
@@ -163,15 +168,20 @@ def advance(standing: Standing, fact: Fact, now: float) -> Standing:
 def _seen(standing: Standing, lease: Lease | None, now: float) -> Standing:
     term = standing.term
     if lease is None:
-        over = standing.over if term is None else "its record was taken away"
-        return replace(standing, lease=None, known=True, term=None, over=over)
+        gone = standing if term is None else _without_term(standing, "its record was taken away")
+        return replace(gone, lease=None, known=True)
     seen = replace(standing, lease=lease, known=True)
     if lease.is_renewal_of(standing.lease):
         others = lease.holder not in {"", standing.identity}
         seen = replace(seen, changed_at=now, held_until=now + lease.duration_s if others else -inf)
     if term is None or (lease.holder == standing.identity and lease.epoch == term.epoch):
         return seen
-    return replace(seen, term=None, over=f"{lease.holder or 'somebody'} has written its record")
+    return _without_term(seen, f"{lease.holder or 'somebody'} has written its record")
+
+
+def _without_term(standing: Standing, why: str) -> Standing:
+    over_epoch = standing.over_epoch if standing.term is None else standing.term.epoch
+    return replace(standing, term=None, over=why, over_epoch=over_epoch)
 
 
 def acquired(standing: Standing, now_us: int) -> Lease:

@@ -178,6 +178,10 @@ class EvmChain:
         (response,) = await self._pool.ask(self._nonce_call())
         return quantity(result_of(response))
 
+    async def pending_nonce(self) -> int:
+        """Transactions of the account mined so far, and those that wait in a node's pool to follow."""
+        return quantity(await self._pool.call("eth_getTransactionCount", self._account, "pending"))
+
     async def mined_nonces(self) -> Sequence[int]:
         """Transactions of the account mined so far, by the word of up to two endpoints."""
         return [quantity(told) for told in await self._pool.opinions(self._nonce_call())]

@@ -5,9 +5,17 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from keeper.domain.budget import DAY_S
 from keeper.domain.errors import KeeperError
+from keeper.domain.events import OthersInFlight
 from keeper.domain.transaction import Flight
 from keeper.pipeline.parts import Parts
 from keeper.pipeline.pushing import Pushing
+
+_BLOCKS_TO_LAND = 2
+_SHORTEST_PATIENCE_S = 2.0
+_LONGEST_PATIENCE_S = 30.0
+"""What somebody else has in flight may land first for the time of two blocks, within these bounds."""
+_LOOK_EVERY_S = 0.5
+_MOST_TOLD = 10
 
 
 class Settling:
@@ -39,6 +47,9 @@ class Settling:
         recovered = await parts.submitter.recover()
         if dry_run:
             parts.submitter.forget()
+        elif await self._others_may_land(recovered.flights):
+            await parts.view.read()
+            recovered = await parts.submitter.recover()
         await self._learn_whether_paused()
         now = parts.clock.now()
         parts.governor.resume(await parts.submitter.spent_since(now - now % DAY_S), now)
@@ -46,3 +57,26 @@ class Settling:
         self._pushing.pushes = parts.ledger.newest_push = recovered.last_push
         parts.ready, parts.upkeep.trouble = True, ""
         return () if dry_run else recovered.flights
+
+    async def _others_may_land(self, flights: Sequence[Flight]) -> bool:
+        """Give what somebody else has in flight the time to land; returns whether there was something.
+
+        A keeper that takes over without its predecessor's journal would pay for the same prices again. What does not
+        land in the time that a transaction of our own is given is outbid as such a one would be.
+        """
+        parts, ours = self._parts, {flight.nonce for flight in flights}
+        patience_s = min(max(_BLOCKS_TO_LAND * parts.view.block_time_s, _SHORTEST_PATIENCE_S), _LONGEST_PATIENCE_S)
+        until, told = parts.clock.monotonic() + patience_s, False
+        assert parts.view.state is not None
+        mined = parts.view.state.nonce
+        while not parts.stopping and parts.clock.monotonic() < until:
+            pending = await parts.outside.chain.pending_nonce()
+            theirs = [nonce for nonce in range(mined, min(pending, mined + _MOST_TOLD)) if nonce not in ours]
+            if not theirs:
+                break
+            if not told:
+                told = True
+                parts.tell(OthersInFlight(parts.name, tuple(theirs), patience_s))
+            await asyncio.sleep(_LOOK_EVERY_S)
+            mined = await parts.outside.chain.mined_nonce()
+        return told

@@ -107,3 +107,78 @@ async def test_another_one_takes_over_and_each_decision_lands_once(
             assert leads(second), "who was frozen stands by"
         await asyncio.sleep(1)
         assert await world.mined() == before + 1
+
+
+async def test_a_planned_handover_takes_less_than_a_second(
+    world: CrashWorld, record_property: Callable[[str, object], None]
+) -> None:
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(world.keeper(**MUTUAL))
+        await wait_until(lambda: bool(first.told("push_confirmed")), timeout_s=PATIENCE_S)
+        second = await stack.enter_async_context(world.keeper(**MUTUAL))
+        began = time.monotonic()
+        first.signal(signal.SIGTERM)
+        await wait_until(lambda: leads(second), timeout_s=PATIENCE_S)
+        took_s = time.monotonic() - began
+        record_property("handover_s", round(took_s, 3))
+        assert took_s < 1
+
+
+async def test_a_server_that_restarts_ends_no_term(world: CrashWorld, postgres: PostgresProcess) -> None:
+    patient = MUTUAL | {"LEASE_DURATION_MS": "20000"}
+    async with world.settled_keeper(**patient) as first, world.keeper(**patient) as second:
+        await asyncio.to_thread(postgres.stop, signal.SIGINT)
+        await wait_until(lambda: bool(first.told("coordination_failed")), timeout_s=PATIENCE_S)
+        await asyncio.to_thread(postgres.start)
+        await wait_until(lambda: bool(first.told("coordination_recovered")), timeout_s=PATIENCE_S)
+        await world.jump()
+        await pushed(world)
+        assert leads(first)
+        assert not first.told("leadership_lost")
+        assert not second.told("leadership_gained")
+    await world.assert_books_match()
+
+
+async def test_while_the_server_is_gone_the_mandate_ends_within_its_deadline_and_nothing_is_sent(
+    world: CrashWorld, postgres: PostgresProcess, record_property: Callable[[str, object], None]
+) -> None:
+    async with world.settled_keeper(**MUTUAL) as first, world.keeper(**MUTUAL) as second:
+        before = await world.mined()
+        await asyncio.to_thread(postgres.stop, signal.SIGINT)
+        try:
+            began = time.monotonic()
+            await wait_until(lambda: not leads(first), timeout_s=PATIENCE_S)
+            took_s = time.monotonic() - began
+            record_property("mandate_ended_s", round(took_s, 3))
+            assert took_s < LEASE_S * 3 / 5 + 0.5, "three fifths of a lease, and some for a busy machine"
+            await world.jump()
+            await asyncio.sleep(LEASE_S)
+            assert not leads(second)
+            assert await world.mined() == before
+        finally:
+            await asyncio.to_thread(postgres.start)
+        await wait_until(lambda: leads(first) or leads(second), timeout_s=PATIENCE_S)
+        await pushed(world)
+        assert await world.mined() == before + 1
+        assert not (leads(first) and leads(second))
+    await world.assert_books_match()
+
+
+async def test_a_second_one_that_agrees_with_nobody_ends_the_first_by_their_common_journal(
+    world: CrashWorld,
+) -> None:
+    alone = {"COORDINATION": "none"}
+    async with world.settled_keeper(**alone) as first, world.keeper(**alone) as second:
+        await wait_until(lambda: has_begun(second), timeout_s=PATIENCE_S)
+        await world.jump()
+        async with asyncio.timeout(PATIENCE_S):
+            assert await first.process.wait() == 2
+        await pushed(world)
+        assert await world.mined() == 2
+    await world.assert_books_match()
+
+
+async def has_begun(keeper: RunningKeeper) -> bool:
+    """Whether its chain was read, and it would send."""
+    network = await keeper.network()
+    return bool(network["ready"] and network["nonce"] is not None)

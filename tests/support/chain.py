@@ -197,6 +197,13 @@ class FakeChain:
         self.requests["mined_nonces"] += 1
         return self.told_nonces or (self.nonce,)
 
+    async def pending_nonce(self) -> int:
+        self.requests["pending_nonce"] += 1
+        nonce = self.nonce
+        while nonce in self.pool:
+            nonce += 1
+        return nonce
+
     async def recovered(self) -> None:
         await self.back.wait()
 

@@ -257,7 +257,9 @@ class ChainContract:
         ahead = await sender.send(await sender.push(update(F2), nonce=first.nonce + 1))
         await sender.world.mine()
         assert await sender.receipt(ahead) is None
+        assert await sender.chain.pending_nonce() == first.nonce
         signed = await sender.send(first)
+        assert await sender.chain.pending_nonce() == first.nonce + 2
         both = await sender.landed(signed), await sender.receipt(ahead)
         assert [receipt.block_number for receipt in both if receipt] == [both[0].block_number] * 2
         assert list(await sender.chain.mined_nonces()) == [first.nonce + 2]

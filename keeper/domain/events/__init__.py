@@ -28,6 +28,7 @@ from keeper.domain.events.leadership import (
     LeadershipEvent,
     LeadershipGained,
     LeadershipLost,
+    OthersInFlight,
 )
 from keeper.domain.events.pushes import (
     FailingRepeatedly,
@@ -81,6 +82,7 @@ __all__ = [
     "LeadershipGained",
     "LeadershipLost",
     "NothingToPush",
+    "OthersInFlight",
     "PushEvent",
     "PushFinal",
     "PushFinished",

@@ -28,6 +28,17 @@ class LeadershipLost:
 
 
 @dataclass(frozen=True, slots=True)
+class OthersInFlight:
+    """Transactions that this process and its journal know nothing of wait to be mined: they may land first."""
+
+    network: str
+    nonces: tuple[int, ...]
+    """The first ten."""
+    patience_s: float
+    """For so long; then they are outbid."""
+
+
+@dataclass(frozen=True, slots=True)
 class CoordinationFailed:
     """Nobody can tell who may send; told once, until that works again."""
 
@@ -39,4 +50,6 @@ class CoordinationRecovered:
     """It can be told again."""
 
 
-LeadershipEvent: TypeAlias = LeadershipGained | LeadershipLost | CoordinationFailed | CoordinationRecovered
+LeadershipEvent: TypeAlias = (
+    LeadershipGained | LeadershipLost | OthersInFlight | CoordinationFailed | CoordinationRecovered
+)

@@ -153,3 +153,11 @@ def test_who_was_overtaken_takes_nothing_for_a_whole_lease_though_the_record_is_
     assert over.over == "the journal told so"
     assert decide(over, 104.0, wanted=True) == Decision(Step.WAIT, 118.0)
     assert decide(over, 118.0, wanted=True) == Decision(Step.ACQUIRE)
+
+
+def test_a_renewal_that_is_answered_after_the_end_of_its_term_brings_it_not_back() -> None:
+    ended = advance(HOLDING, Ended("too late"), 109.0)
+    late = advance(ended, Written(renewed(MINE, 2_000), asked_at=103.0), 109.5)
+    assert late.term is None
+    again = acquired(seen(late, renewed(MINE, 2_000), 110.0), 3_000)
+    assert advance(late, Written(again, asked_at=110.0), 110.1).term is not None

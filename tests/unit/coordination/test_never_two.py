@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from keeper.coordination.elector import (
@@ -49,12 +49,21 @@ class Replica:
     wall_us: int
     requests: list[Request] = field(default_factory=list)
 
-    def turn(self, kind: str, now: float) -> None:  # noqa: C901  a table of turns
+    def turn(self, kind: str, now: float) -> None:  # noqa: C901, PLR0912  a table of turns
         match kind:
             case "look":
                 self.requests.append(Request(now, None))
             case "act":
                 self.act(now)
+            case "see":
+                self.requests.append(Request(now, None))
+                self.go_through(now)
+            case "put":
+                self.act(now)
+                self.turn("arrive", now)
+            case "step":
+                self.act(now)
+                self.go_through(now)
             case "give back":
                 self.give_back(now)
             case "arrive":
@@ -71,6 +80,12 @@ class Replica:
                     self.requests.remove(request)
                     if request.lease is not None:
                         self.standing = advance(self.standing, Refused(), now)
+
+    def go_through(self, now: float) -> None:
+        """All that is on its way arrives, and is answered."""
+        while self.requests:
+            self.turn("arrive", now)
+            self.turn("answer", now)
 
     def act(self, now: float) -> None:
         decision = decide(self.standing, now, wanted=True)
@@ -123,17 +138,20 @@ class Replica:
         return self.standing.term is not None and now < self.standing.term.until
 
 
-KINDS = ("look", "act", "arrive", "answer", "act", "arrive", "answer", "lose", "give back", "late write")
+LIKELY = ("see", "step", "put", "answer")
+KINDS = (*LIKELY * 3, "look", "act", "arrive", "lose", "give back", "late write")
+PASSES_S = (0.0, 0.3, 5.0, 10.0, 14.9, 15.2)
+"""What is likely to matter of the 15 seconds of a lease."""
 Turn = tuple[int, str, float]
 
 turns = st.lists(
     st.tuples(
-        st.integers(0, 2),
+        st.sampled_from((0, 1, 0, 1, 0, 1, 2)),
         st.sampled_from(KINDS),
-        st.one_of(st.just(0.0), st.floats(0, 1), st.floats(0, 16)),
+        st.one_of(st.sampled_from(PASSES_S), st.floats(0, 16)),
     ),
     min_size=20,
-    max_size=120,
+    max_size=80,
 )
 rates = st.tuples(*[st.floats(1 - SKEW, 1 + SKEW)] * 3)
 
@@ -162,7 +180,15 @@ def play(rates: tuple[float, ...], script: list[Turn]) -> Iterator[tuple[float, 
         yield now, replicas
 
 
+EVEN = (1.0, 1.0, 1.0)
+
+
 @given(rates, turns)
+@example(EVEN, [(0, "see", 0.0), (0, "step", 0.0), (1, "see", 0.3), (1, "step", 10.0)]).via("takes it while it is held")
+@example(EVEN, [(0, "see", 0.0), (0, "step", 0.0), (1, "see", 0.3), (1, "step", 15.1)]).via("takes over")
+@example(EVEN, [(0, "see", 0.0), (0, "put", 0.0), (1, "see", 0.3), (0, "answer", 10.0), (1, "step", 5.2)]).via(
+    "takes over from one that was answered late"
+)
 def test_no_two_replicas_hold_a_shard_at_a_time(rates: tuple[float, ...], script: list[Turn]) -> None:
     for now, replicas in play(rates, script):
         holders = [replica.standing.identity for replica in replicas if replica.holds(now * replica.rate)]
@@ -170,9 +196,18 @@ def test_no_two_replicas_hold_a_shard_at_a_time(rates: tuple[float, ...], script
 
 
 @given(rates, turns)
+@example(EVEN, [(0, "see", 0.0), (0, "step", 0.0), (0, "put", 5.0), (0, "step", 5.0)]).via(
+    "a renewal is answered after the end of its term"
+)
 def test_every_term_has_an_epoch_of_its_own(rates: tuple[float, ...], script: list[Turn]) -> None:
     terms: dict[int, tuple[str, float]] = {}
     for _, replicas in play(rates, script):
         for replica in replicas:
             if (term := replica.standing.term) is not None:
                 assert terms.setdefault(term.epoch, (replica.standing.identity, term.since))[1] == term.since
+
+
+def test_the_scripts_lead_to_takeovers() -> None:
+    script = [(0, "see", 0.0), (0, "step", 0.0), (1, "see", 0.3), (1, "step", 15.1)]
+    *_, (now, replicas) = play(EVEN, script)
+    assert [replica.holds(now) for replica in replicas] == [False, True, False]

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from keeper.domain.errors import Refusal, SendRefused, Uncertain
-from keeper.domain.events import PushFinal, PushSent
+from keeper.domain.events import OthersInFlight, PushFinal, PushSent
 from keeper.domain.price import Price
 from keeper.domain.transaction import Outcome
 from tests.support.chain import GWEI, FakeChain
@@ -112,14 +112,33 @@ async def test_a_push_that_took_another_nonce_is_replaced_like_any_other(start: 
         assert bench.chain.prices[F1].price == 120_000
 
 
-async def test_a_fresh_disk_outbids_what_is_pending(start: Start) -> None:
+async def test_on_a_fresh_disk_what_is_pending_may_land_first_and_is_not_paid_for_again(start: Start) -> None:
+    chain = FakeChain(automine=False)
+    async with start(chain=chain) as bench:
+        bench.publish(F1=100_000)
+        await settle()
+    async with start(chain=chain, journal=FakeJournal()) as bench:
+        bench.publish(F1=100_000)
+        await settle(1)
+        assert bench.told(OthersInFlight) == [OthersInFlight("test", (0,), 2.0)]
+        chain.mine()
+        await settle(20)
+        assert bench.pushed() == []
+        bench.publish(F1=110_000)
+        await settle()
+        assert [sent.nonce for sent in bench.told(PushSent)] == [1]
+
+
+async def test_on_a_fresh_disk_what_is_pending_for_too_long_is_outbid(start: Start) -> None:
     chain = FakeChain(automine=False)
     async with start(chain=chain) as bench:
         bench.publish(F1=100_000)
         await settle()
     async with start(chain=chain, journal=FakeJournal()) as bench:
         bench.publish(F1=110_000)
-        await settle()
+        await settle(1.5)
+        assert bench.pushed() == []
+        await settle(2)
         assert chain.pool[0].fee_cap > 2 * GWEI
         chain.mine()
         await settle(3)
