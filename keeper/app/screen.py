@@ -9,7 +9,7 @@ from rich.text import Text
 
 from keeper.domain.policy import Reason, Verdict
 from keeper.server.health import Level
-from keeper.server.views import FeedView, LastPush, NetworkView, SourceView, StatusView
+from keeper.server.views import FeedView, LastPush, LeadershipView, NetworkView, SourceView, StatusView
 
 _LEVEL_STYLES = {Level.HEALTHY: "bold green", Level.DEGRADED: "bold yellow", Level.UNHEALTHY: "bold red"}
 _VERDICT_STYLES = {Verdict.DUE: "bold cyan", Verdict.EARLY: "cyan", Verdict.HOLD: "dim"}
@@ -91,9 +91,26 @@ def _network_head(network: NetworkView, now: float) -> Iterator[Text]:
         no_wrap=True,
         overflow="ellipsis",
     )
+    if network.leadership.shard:
+        yield _leader(network.leadership)
     pushes = ", ".join(f"{count:,} {outcome}" for outcome, count in network.pushes.items() if count) or "none yet"
     last = "" if network.last_push_at is None else f", last {duration(now - network.last_push_at)} ago"
     yield Text(f"pushes {pushes}{last}  spent {network.spent.total.native}", no_wrap=True, overflow="ellipsis")
+
+
+def _leader(leadership: LeadershipView) -> Text:
+    held, holder = leadership.held, leadership.holder or "nobody"
+    said = f"this keeper sends, as {holder}" if held else f"stands by: {holder} sends"
+    text = Text.assemble(
+        f"shard {leadership.shard}  ",
+        (said, "green" if held else "yellow"),
+        f"  epoch {leadership.epoch}",
+        no_wrap=True,
+        overflow="ellipsis",
+    )
+    if leadership.trouble:
+        text.append(f"  {leadership.trouble}", "yellow")
+    return text
 
 
 def _feeds(network: NetworkView, now: float, rows: int | None) -> Table:

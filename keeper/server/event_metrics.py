@@ -11,6 +11,8 @@ from keeper.domain.events import (
     Event,
     ForceRefused,
     ForceRequested,
+    LeadershipGained,
+    LeadershipLost,
     PushFinished,
     PushPlanned,
     PushRetried,
@@ -21,6 +23,7 @@ from keeper.domain.status import FeedStatus, KeeperStatus, NetworkStatus
 from keeper.domain.units import WEI_PER_GWEI, FeedId
 from keeper.server.exposition import Family, Sample, labels
 
+_LEADERSHIP_CHANGES = ("gained", "lost", "given_back")
 _ORIGINS = ("timer", "signal", "control")
 _SEND_BUCKETS_S = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _RECEIPT_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 12, 16, 24, 36, 60, 120, 300)
@@ -85,6 +88,12 @@ class EventMetrics:
             ["network", "origin", "refused"],
             registry=registry,
         )
+        self._leadership_changes = Counter(
+            "keeper_leadership_changes_total",
+            "Times that this keeper began to send for the account, and ended: in order, or because it had to.",
+            ["network", "change"],
+            registry=registry,
+        )
         self._problems = Counter(
             "keeper_source_problems_total",
             "Bad data, error events and failed polls of a source.",
@@ -112,6 +121,8 @@ class EventMetrics:
                 self._finished(event)
             case ChainReadFailed():
                 self._read_failures.labels(event.network).inc()
+            case LeadershipGained() | LeadershipLost():
+                self._leadership_changes.labels(event.network, _change(event)).inc()
             case SourceProblem():
                 self._problems.labels(event.source).inc()
             case _:
@@ -132,6 +143,8 @@ class EventMetrics:
                 metric.labels(network.name)
             for origin, refused in product(_ORIGINS, ("no", "yes")):
                 self._forced.labels(network.name, origin, refused)
+            for change in _LEADERSHIP_CHANGES:
+                self._leadership_changes.labels(network.name, change)
         for source in status.sources:
             self._problems.labels(source.name)
 
@@ -147,3 +160,9 @@ class EventMetrics:
 
     def _written(self, network: NetworkStatus, feed: FeedStatus) -> Sample:
         return labels(network=network.name, feed=feed.alias), self._writes[network.name, feed.feed_id]
+
+
+def _change(event: LeadershipGained | LeadershipLost) -> str:
+    if isinstance(event, LeadershipGained):
+        return "gained"
+    return "given_back" if event.planned else "lost"

@@ -129,6 +129,12 @@ NETWORK_MEASURES: tuple[Measure[NetworkStatus], ...] = (
         lambda network, _: int(network.leadership.held),
     ),
     Measure(
+        "keeper_leader_epoch",
+        "gauge",
+        "Times that the account was taken over, as far as this keeper knows.",
+        lambda network, _: network.leadership.epoch,
+    ),
+    Measure(
         "keeper_event_driven",
         "gauge",
         "Whether the chain tells what happens by itself (1) or is polled (0).",

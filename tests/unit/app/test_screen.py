@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from keeper.app.screen import duration, screen
-from keeper.domain.status import KeeperStatus, SourceState
+from keeper.domain.status import KeeperStatus, Leadership, SourceState
 from keeper.server.status import status_view
 from tests.support.status import BTC, KEEPER, NETWORK, feed_id, with_feeds, with_network, with_source
 
@@ -57,6 +57,18 @@ async def test_shows_the_keeper_above_the_feeds(words: str) -> None:
     ("status", "words"),
     [
         (with_source(state=SourceState.DOWN, connected=False, detail="refused"), "! source:hermes cannot be reached: "),
+        (
+            with_network(leadership=Leadership(held=True, shard="1-0xab", holder="pod-a_1", epoch=3)),
+            "shard 1-0xab  this keeper sends, as pod-a_1  epoch 3",
+        ),
+        (
+            with_network(leadership=Leadership(held=False, shard="1-0xab", holder="pod-b_2", epoch=4)),
+            "shard 1-0xab  stands by: pod-b_2 sends  epoch 4",
+        ),
+        (
+            with_network(leadership=Leadership(held=False, shard="1-0xab", trouble="the leases cannot be read")),
+            "stands by: nobody sends  epoch 0  the leases cannot be read",
+        ),
         (with_network(dry_run=True), "dry run: nothing is sent"),
         (replace(KEEPER, stopping=True), "shutting down"),
         (with_network(balance=None, nonce=None, pushes={}, last_push_at=None), "balance unknown  nonce unknown"),

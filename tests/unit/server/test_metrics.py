@@ -11,6 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from keeper.domain.events import (
     ChainReadFailed,
     Event,
+    LeadershipGained,
+    LeadershipLost,
     PushFinished,
     PushPlanned,
     PushRetried,
@@ -202,6 +204,9 @@ async def test_shows_what_is_down_or_unknown(
         ("keeper_push_retries_total", {"network": "devnet"}, 2),
         ("keeper_chain_read_failures_total", {"network": "devnet"}, 1),
         ("keeper_source_problems_total", {"source": "hermes"}, 1),
+        ("keeper_leadership_changes_total", {"network": "devnet", "change": "gained"}, 2),
+        ("keeper_leadership_changes_total", {"network": "devnet", "change": "given_back"}, 1),
+        ("keeper_leadership_changes_total", {"network": "devnet", "change": "lost"}, 1),
         ("keeper_feeds_planned_total", {"network": "devnet", "reason": "deviation"}, 1),
         ("keeper_feeds_planned_total", {"network": "devnet", "reason": "joins_cheaper"}, 2),
     ],
@@ -229,6 +234,10 @@ async def test_counts_what_happens(name: str, labels: dict[str, str], expected: 
         FAILED,
         ChainReadFailed(network="devnet", error="timed out"),
         SourceProblem(source="hermes", problem="bad data"),
+        LeadershipGained("devnet", "1-0xab", 1),
+        LeadershipLost("devnet", "1-0xab", 1, "given back", planned=True),
+        LeadershipGained("devnet", "1-0xab", 3),
+        LeadershipLost("devnet", "1-0xab", 3, "too late", planned=False),
     ]
     assert await value(name, labels, events=happened) == expected
 
@@ -241,6 +250,7 @@ async def test_counts_what_happens(name: str, labels: dict[str, str], expected: 
         ("keeper_push_retries_total", {"network": "devnet"}),
         ("keeper_chain_read_failures_total", {"network": "devnet"}),
         ("keeper_source_problems_total", {"source": "hermes"}),
+        ("keeper_leadership_changes_total", {"network": "devnet", "change": "lost"}),
     ],
 )
 async def test_shows_zero_before_anything_happened(name: str, labels: dict[str, str]) -> None:
