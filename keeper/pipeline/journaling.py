@@ -53,6 +53,8 @@ class DurableJournal:
         self._clock = clock
         self._emit = emit
         self._backlog: deque[_Record] = deque()
+        self._epochs: dict[Account, int] = {}
+        """Of the terms that were begun here last."""
         self._waited = 0
         self._lost = 0
         self._writing: asyncio.Task[None] | None = None
@@ -79,12 +81,23 @@ class DurableJournal:
     async def begin_term(self, account: Account) -> int:
         """See Journal. Where that cannot be written: 0, and what another process records meanwhile goes unnoticed."""
         try:
-            return await self._journal.begin_term(account)
+            epoch = await self._journal.begin_term(account)
         except JournalError as exc:
             self._fail(exc)
             if self._on_failure is OnFailure.STOP:
                 raise
             return 0
+        if epoch != self._epochs.get(account, epoch - 1) + 1:
+            self._leave_to_others(account)
+        self._epochs[account] = epoch
+        return epoch
+
+    def _leave_to_others(self, account: Account) -> None:
+        """Another process has sent since: what still waits to be written is older than what that one has settled."""
+        kept = [record for record in self._backlog if record[0] != account]
+        self._lost += len(self._backlog) - len(kept)
+        self._backlog.clear()
+        self._backlog.extend(kept)
 
     async def record(self, account: Account, flight: Flight, note: Note) -> None:
         """See Journal."""
@@ -175,7 +188,7 @@ class DurableJournal:
                 self._waited += 1
             except MandateLost:  # whoever sends now has settled it
                 self._lost += 1
-            if self._backlog[0] is record:
+            if self._backlog and self._backlog[0] is record:
                 self._backlog.popleft()
         self._recover_if_all_is_written()
 

@@ -110,6 +110,25 @@ async def test_what_waited_while_another_keeper_began_to_send_is_left_to_that_on
         await bench.record(flight(2), "signed")
 
 
+async def test_what_waited_through_a_term_of_another_keeper_is_not_written_over_what_that_one_settled(
+    bench: Bench,
+) -> None:
+    await bench.journal.begin_term(ACCOUNT)
+    await bench.record(flight(), "signed")
+    bench.fake.delay_s = 30.0
+    bench.fake.failure = FULL
+    await bench.record(f.sent(flight()), "taken")
+    bench.fake.failure = ""
+    other = FakeJournal(bench.fake.shelf)
+    await other.open()
+    await other.begin_term(ACCOUNT)
+    await other.record(ACCOUNT, replace(flight(), end=State.SUPERSEDED), f.note(3, "superseded"))
+    await bench.journal.begin_term(ACCOUNT)
+    await wait_until(lambda: not bench.journal.degraded, timeout_s=100)
+    assert bench.kinds() == ["signed", "superseded"]
+    assert bench.events[-1] == JournalRecovered(backlog=0, lost=1)
+
+
 async def test_a_term_begins_without_a_journal_where_that_may_fail(bench: Bench, strict: Bench) -> None:
     bench.fake.failure = strict.fake.failure = FULL
     assert await bench.journal.begin_term(ACCOUNT) == 0
