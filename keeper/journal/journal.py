@@ -66,7 +66,7 @@ class StoredJournal(ABC):
         if ours is not None and newest > ours:
             raise MandateLost(
                 f"another keeper has begun to send for {account.address} on chain {account.chain_id}: the journal at"
-                f" {self._database} is in term {newest}, and this keeper's was {ours}. Nothing of it is signed any more"
+                f" {self._database} is in term {newest}, and this keeper's was {ours}: it stands by"
             )
         if flight.end is None:
             self._kept[key] = flight

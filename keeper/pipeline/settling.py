@@ -70,7 +70,10 @@ class Settling:
         assert parts.view.state is not None
         mined = parts.view.state.nonce
         while not parts.stopping and parts.clock.monotonic() < until:
-            pending = await parts.outside.chain.pending_nonce()
+            try:
+                pending = await parts.outside.chain.pending_nonce()
+            except KeeperError:  # not every node tells, and what is there is outbid all the same
+                break
             theirs = [nonce for nonce in range(mined, min(pending, mined + _MOST_TOLD)) if nonce not in ours]
             if not theirs:
                 break

@@ -66,7 +66,7 @@ async def test_nothing_is_signed_once_too_little_is_left(start: Start) -> None:
         assert mandate.refusals == 1
 
 
-async def test_who_was_overtaken_by_the_journals_word_signs_nothing_and_stands_by(start: Start) -> None:
+async def test_who_was_overtaken_by_the_journals_word_sends_nothing_and_stands_by(start: Start) -> None:
     mandate, shelf = FakeMandate(), Shelf()
     mandate.give()
     async with start(mandate=mandate, journal=FakeJournal(shelf)) as bench:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from keeper.domain.errors import Refusal, SendRefused, Uncertain
+from keeper.domain.errors import Refusal, Rejected, SendRefused, Uncertain
 from keeper.domain.events import OthersInFlight, PushFinal, PushSent
 from keeper.domain.price import Price
 from keeper.domain.transaction import Outcome
@@ -144,3 +144,14 @@ async def test_on_a_fresh_disk_what_is_pending_for_too_long_is_outbid(start: Sta
         await settle(3)
         assert bench.outcomes() == [Outcome.CONFIRMED]
         assert (chain.nonce, chain.prices[F1].price) == (1, 110_000)
+
+
+async def test_a_node_that_does_not_tell_what_is_pending_keeps_nobody_from_sending(start: Start) -> None:
+    class Terse(FakeChain):
+        async def pending_nonce(self) -> int:
+            raise Rejected("the node knows no pending block")
+
+    async with start(chain=Terse()) as bench:
+        bench.publish(F1=100_000)
+        await settle()
+        assert bench.outcomes() == [Outcome.CONFIRMED]
