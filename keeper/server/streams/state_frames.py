@@ -101,9 +101,9 @@ class LeadershipFrame(OfNetwork, frozen=True, tag="leadership", kw_only=True):
 
 
 class CoordinationFrame(Frame, frozen=True, tag="coordination", kw_only=True):
-    """Whether it can be told who may send."""
+    """Whether it can be told who may send, or what somebody else has sent may land first (`waits`)."""
 
-    state: Literal["failed", "recovered"]
+    state: Literal["failed", "recovered", "waits"]
     detail: str
 
 

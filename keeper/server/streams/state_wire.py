@@ -22,6 +22,7 @@ from keeper.domain.events import (
     LeadershipGained,
     LeadershipLost,
     NothingToPush,
+    OthersInFlight,
     PushingPaused,
     PushingResumed,
     SourceConnected,
@@ -85,7 +86,7 @@ def state_frame(
             frame = _money_frame(event, id_, at)
         case ForceRequested() | ForceRefused() | PushingPaused() | PushingResumed() | NothingToPush():
             frame = _control_frame(event, id_, at)
-        case LeadershipGained() | LeadershipLost() | CoordinationFailed() | CoordinationRecovered():
+        case LeadershipGained() | LeadershipLost() | OthersInFlight() | CoordinationFailed() | CoordinationRecovered():
             frame = _leadership_frame(event, id_, at)
         case JournalFailed() | JournalRecovered() | ConfigSeen() | HealthSeen() | EndpointSeen():
             frame = _part_frame(event, id_, at)
@@ -177,6 +178,9 @@ def _leadership_frame(event: LeadershipEvent, id_: str, at: float) -> AnyFrame:
             return LeadershipFrame(id=id_, at=at, network=network, held=True, shard=shard, epoch=epoch, detail="")
         case LeadershipLost(network=network, shard=shard, epoch=epoch, why=why):
             return LeadershipFrame(id=id_, at=at, network=network, held=False, shard=shard, epoch=epoch, detail=why)
+        case OthersInFlight(network=network, nonces=nonces):
+            detail = f"{network}: what somebody else sent may land first, from nonce {nonces[0]}"
+            return CoordinationFrame(id=id_, at=at, state="waits", detail=detail)
         case CoordinationFailed(error=error):
             return CoordinationFrame(id=id_, at=at, state="failed", detail=error)
         case CoordinationRecovered():
