@@ -5,7 +5,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --no-header --no-annotate
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help all fmt lint types layers test bench soak image manifests monitoring apiserver drills page dashboards contracts contracts-check lock
+.PHONY: help all fmt lint types layers test bench soak image manifests monitoring apiserver drills page screenshots dashboards contracts contracts-check lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,10 @@ drills: .venv/ops-installed apiserver ## keepers, leaders and manifests on a rea
 page: $(BIN)/uv ## the live page in Chromium (installed as root on Debian)
 	$(BIN)/python -m tests.support.chromium
 	$(BIN)/python -m pytest tests/browser
+
+screenshots: $(BIN)/uv ## write docs/images/ anew, of a keeper on a devnet
+	$(BIN)/python -m tests.support.chromium
+	$(BIN)/python -m tests.browser.screenshots
 
 dashboards: $(BIN)/uv ## write grafana/dashboards/ anew from grafana/boards.py
 	$(BIN)/python -m grafana.build

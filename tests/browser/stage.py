@@ -88,6 +88,8 @@ class Stage:
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
+        if "last" in request.query:
+            return response
         await response.write(self._frame("hello", {"boot": "boot", "resumed": True}).encode())
         self._listeners.add(response)
         try:

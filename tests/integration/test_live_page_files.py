@@ -1,5 +1,7 @@
 """The live page's files: served with a strict policy, not sent twice, and shipped with the package."""
 
+import json
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -11,6 +13,7 @@ import pytest
 
 from keeper.server import live_page
 from keeper.server.app import Server
+from keeper.server.streams.topics import PRIORITIES
 
 HOST = "127.0.0.1"
 ROOT = Path(__file__).parents[2]
@@ -66,6 +69,12 @@ def test_has_no_way_to_make_markup_of_text_and_knows_no_other_host() -> None:
     texts = {name: (FOLDER / name).read_text() for name in FILES}
     assert [(name, word) for name, text in texts.items() for word in UNSAFE if word in text] == []
     assert [name for name, text in texts.items() if "://" in text.replace("http://www.w3.org/2000/svg", "")] == []
+
+
+def test_listens_to_every_type_of_event_that_there_is() -> None:
+    listed = re.search(r"const TYPES = (\[[^\]]*\])", (FOLDER / "connection.js").read_text())
+    assert listed is not None
+    assert set(json.loads(listed[1])) == {*PRIORITIES, "hello", "dropped"}
 
 
 def test_is_part_of_the_wheel(tmp_path: Path) -> None:

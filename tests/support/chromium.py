@@ -1,5 +1,6 @@
 """Chromium as Debian ships it, driven by Playwright; `python -m tests.support.chromium` installs it."""
 
+import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,8 +12,8 @@ from tests.support.debian import can_install, install
 
 PROGRAM = Path("/usr/bin/chromium")
 HOW_TO_INSTALL = "Chromium is not installed; enable with: make page, as root on Debian"
-_PACKAGES = ("chromium", "fonts-inter", "fonts-jetbrains-mono")
-"""The page asks for these fonts first; pictures of it shall look alike everywhere."""
+_PACKAGES = ("chromium", "fonts-inter", "fonts-jetbrains-mono", "pngquant")
+"""The page asks for these fonts first: pictures of it look alike everywhere, and are made small."""
 
 
 @asynccontextmanager
@@ -27,6 +28,6 @@ async def chromium() -> AsyncIterator[Browser]:
 
 
 if __name__ == "__main__":
-    if not PROGRAM.is_file() and can_install():
+    if not (PROGRAM.is_file() and shutil.which("pngquant")) and can_install():
         sys.stderr.write("installing Chromium (apt-get install)\n")
         install(*_PACKAGES)

@@ -2,10 +2,13 @@
 
 const STREAM = "/v1/sse/events";
 const TYPES = ["hello", "price", "verdict", "on_chain", "plan", "sent", "replaced", "retried", "confirmed", "reverted", "ended",
-  "final", "orphaned", "source", "rpc", "chain", "balance", "budget", "leadership", "control", "journal", "config", "dropped"];
+  "final", "orphaned", "capped", "held", "failing", "source", "rpc", "chain", "balance", "budget", "leadership", "coordination",
+  "control", "journal", "config", "health", "dropped"];
+const PAST = `${STREAM}?events=push&last=300`;
+const PAST_MS = 3_000;
 const POLL_MS = 2_000;
 const REFRESH_MS = 15_000;
-const SOON_MS = 400;
+const SOON_MS = 250;
 const QUIET_MS = 10_000;
 const STALE_MS = 5_000;
 const OPEN_AGAIN_MS = 15_000;
@@ -13,7 +16,6 @@ const OPEN_AGAIN_MS = 15_000;
 export class Connection {
   #state;
   #tell;
-  #source = null;
   #asking = false;
   #waiting = []; // frames that come while /status is asked for
   #soon = null;
@@ -30,6 +32,7 @@ export class Connection {
 
   start() {
     this.#open();
+    this.#recall();
     this.refresh();
     setInterval(() => this.#look(), 500);
   }
@@ -53,9 +56,19 @@ export class Connection {
     }
   }
 
+  /** Pushes of the time before, which the keeper remembers. */
+  #recall() {
+    const source = new EventSource(PAST);
+    const over = () => source.close();
+    source.onerror = over;
+    setTimeout(over, PAST_MS);
+    for (const type of TYPES) {
+      source.addEventListener(type, ({ data }) => this.#state.takeFrame({ type, ...JSON.parse(data) }));
+    }
+  }
+
   #open() {
     const source = new EventSource(STREAM);
-    this.#source = source;
     source.onopen = () => {
       this.#streams = true;
       this.#heard = Date.now();

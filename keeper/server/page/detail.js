@@ -74,8 +74,8 @@ export class Detail {
       this.#spark,
       el("dl", {}, fact("Source", "source"), fact("On chain", "chain"), fact("In flight", "flight"), fact("Next heartbeat", "heartbeat"),
         fact("Last push", "pushed"), fact("Out of policy", "out"), fact("Written by others", "rivals"), fact("At the sources", "state")),
-      table("rules", "Rules: any one that is met makes the feed due", ["Rule", "Now", "Threshold", "Met"], told.rules),
-      table("guards", "Guards: any one holds the feed back", ["Guard", "Now", "Limit", "Holds back"], told.guards),
+      table("rules", "Rules: any one of them makes the feed due", ["Rule", "Now", "Due from", "Covered"], told.rules),
+      table("guards", "Guards: any one of them holds the feed back", ["Guard", "Now", "Allowed", "Holds back"], told.guards),
       el("p", { class: "quiet joining" }),
       el("p", { class: "quiet hex" }),
     ];
@@ -97,14 +97,23 @@ export class Detail {
     fact("out", `${duration(told.out_of_policy_s)} since the start`);
     fact("rivals", `${told.rival_writes}×`);
     fact("state", words(told.state));
-    told.rules.forEach((rule, at) => line(find(".rules tbody").children[at], rule, rule.threshold, metText(rule), rule.met && rule.in_force));
-    told.guards.forEach((guard, at) => line(find(".guards tbody").children[at], guard, guard.limit, guard.holds_back ? "yes" : "no", guard.holds_back));
+    told.rules.forEach((rule, at) => line(find(".rules tbody").children[at], [RULES[rule.reason] ?? words(rule.reason), ""], rule, rule.threshold, metText(rule), rule.met && rule.in_force));
+    told.guards.forEach((guard, at) => line(find(".guards tbody").children[at], GUARDS[guard.reason] ?? [words(guard.reason), ""], guard, guard.limit, guard.holds_back ? "yes" : "no", guard.holds_back));
     const progress = told.joining.progress_percent === null ? "" : ` It has gone ${Math.floor(Number(told.joining.progress_percent))}% of the way to its next push.`;
     text(find(".joining"), `Joins pushes of other feeds: ${JOINS[told.joining.mode]}.${progress}`);
     text(find(".hex"), `${told.network} · ${told.id}`);
   }
 }
 
+const GUARDS = {
+  no_source_price: ["no source price", ""],
+  not_newer: ["not newer than on chain", "at least "],
+  invalid_price: ["invalid price", ""],
+  from_the_future: ["from the future", "at most "],
+  source_stale: ["source price too old", "at most "],
+  confidence_too_wide: ["confidence too wide", "below "],
+};
+const RULES = { deviation: "deviation", stale: "age on chain", time_difference: "source is newer by", confidence: "confidence" };
 const JOINS = { never: "never", always: "always", cheaper: "when that is cheaper than a push of its own", rules: "by rules of its own" };
 
 function metText(rule) {
@@ -112,12 +121,12 @@ function metText(rule) {
   return rule.in_force ? share : `${share} (withheld)`.trim();
 }
 
-function line(row, { reason, value, unit }, limit, outcome, strong) {
+function line(row, [name, bound], { value, unit }, limit, outcome, strong) {
   const [head, now, most, last] = row.children;
-  const show = (number) => (number === null ? "–" : unit === "percent" ? `${Number(number)}%` : `${number} s`);
-  text(head, words(reason));
+  const show = (number) => (number === null ? "–" : unit === "percent" ? `${Number(number)}%` : `${number}\u00a0s`);
+  text(head, name);
   text(now, show(value));
-  text(most, show(limit));
+  text(most, limit === null ? "–" : bound + show(limit));
   text(last, outcome);
   attribute(row, "data-strong", strong ? "yes" : null);
 }

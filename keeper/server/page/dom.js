@@ -72,5 +72,4 @@ export function drawSparkline(svg, numbers) {
     return `${x.toFixed(1)},${y.toFixed(1)}`;
   });
   attribute(svg.firstChild, "points", points.length < 2 ? "" : points.join(" "));
-  attribute(svg, "data-way", numbers.length < 2 || height === 0 ? "level" : numbers.at(-1) >= numbers[0] ? "up" : "down");
 }

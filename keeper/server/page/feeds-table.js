@@ -119,7 +119,7 @@ export class FeedsTable {
     }
   }
 
-  #drawRow(shown, { feed, network, points }) {
+  #drawRow(shown, { feed, network, points, carrier }) {
     const { cells } = shown;
     shown.stale = false;
     text(cells.name, feed.alias);
@@ -134,10 +134,12 @@ export class FeedsTable {
     text(cells.limit, limit === null || limit === undefined ? "" : `of ${threshold(limit)}`);
     const share = deviation === null || !Number(limit) ? 0 : deviation / Number(limit);
     part(cells.bar, share);
-    attribute(cells.bar, "data-tone", share >= 1 ? "due" : share >= 0.5 ? "warm" : "calm");
-    text(cells.verdict, feed.verdict);
-    attribute(cells.verdict, "data-tone", feed.verdict);
-    text(cells.reason, words(feed.reason));
+    attribute(cells.bar, "data-tone", share >= 1 ? "due" : share >= 0.8 ? "warm" : "calm");
+    // What a push carries is held because it is not newer than that: the push is what there is to tell.
+    const flies = carrier !== null && feed.reason === "not_newer";
+    text(cells.verdict, flies ? "in flight" : feed.verdict);
+    attribute(cells.verdict, "data-tone", flies ? "flying" : feed.verdict);
+    text(cells.reason, flies ? `push #${carrier}` : words(feed.reason));
     drawSparkline(cells.spark, points);
     this.#drawAges(shown, { feed });
   }

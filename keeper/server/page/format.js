@@ -24,10 +24,10 @@ export function threshold(value) {
 export function duration(seconds) {
   if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return "–";
   const s = Math.max(0, seconds);
-  if (s < 100) return `${Math.floor(s)} s`;
-  if (s < 6_000) return `${Math.floor(s / 60)} min`;
-  if (s < 172_800) return `${Math.floor(s / 3_600)} h`;
-  return `${Math.floor(s / 86_400)} d`;
+  if (s < 100) return `${Math.floor(s)}\u00a0s`;
+  if (s < 6_000) return `${Math.floor(s / 60)}\u00a0min`;
+  if (s < 172_800) return `${Math.floor(s / 3_600)}\u00a0h`;
+  return `${Math.floor(s / 86_400)}\u00a0d`;
 }
 
 export function ago(seconds) {

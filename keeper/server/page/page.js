@@ -38,6 +38,7 @@ function tell(kind, heard) {
   const pill = document.querySelector("#connection");
   text(pill, kind === "stale" ? `stale since ${clock(heard / 1000)}` : kind);
   attribute(pill, "data-tone", TONES[kind]);
+  text(document.querySelector("#no-pushes"), kind === "polling" ? "Without a stream of events single pushes are not told." : "None so far.");
   attribute(document.body, "data-stale", kind === "stale" ? "yes" : null);
 }
 

@@ -5,9 +5,11 @@ const POINT_EVERY_S = 1;
 const KEPT_PUSHES = 100;
 
 /** States of a push by the frame that tells them. `ended` frames carry an outcome. */
-const PUSH_FRAMES = new Set(["plan", "sent", "replaced", "retried", "confirmed", "reverted", "ended", "final", "orphaned"]);
+const PUSH_FRAMES = new Set(["plan", "sent", "replaced", "retried", "confirmed", "reverted", "ended", "final", "orphaned", "capped"]);
+/** While one of these is the last word the push is on its way. */
+const FLYING = new Set(["sent", "replaced", "retried", "orphaned", "capped"]);
 /** After these /status is worth another look: they change what frames do not tell. */
-const STIRRING = new Set(["source", "rpc", "leadership", "control", "config", "budget", "journal", "confirmed", "reverted", "ended"]);
+const STIRRING = new Set(["source", "rpc", "leadership", "coordination", "control", "failing", "config", "budget", "journal", "confirmed", "reverted", "ended"]);
 
 export class State {
   constructor() {
@@ -34,7 +36,7 @@ export class State {
     for (const network of status.networks) {
       for (const feed of network.feeds) {
         const key = `${network.name}/${feed.id}`;
-        const row = this.feeds.get(key) ?? { key, network: network.name, feed, points: [], pointed: 0 };
+        const row = this.feeds.get(key) ?? { key, network: network.name, feed, points: [], pointed: 0, carrier: null };
         row.feed = feed;
         this.feeds.set(key, row);
         this.#point(row);
@@ -53,6 +55,7 @@ export class State {
     switch (frame.type) {
       case "price":
         if (row) this.#touch(row, { source: frame.price });
+        this.#heard(frame);
         break;
       case "on_chain":
         if (row) this.#touch(row, { on_chain: frame.price });
@@ -60,11 +63,11 @@ export class State {
       case "verdict":
         if (row) this.#touch(row, { verdict: frame.verdict, reason: frame.reason });
         break;
-      case "source":
-        this.#update(this.status?.sources.find((source) => source.name === frame.source && !frame.network), frame);
-        break;
       case "rpc":
-        this.#update(network?.endpoints.find((endpoint) => endpoint.name === frame.endpoint), frame);
+        this.#update(network?.endpoints.find((endpoint) => endpoint.name === frame.endpoint), { state: frame.state, detail: frame.detail });
+        break;
+      case "health":
+        this.#update(this.status, { health: frame.status, problems: frame.problems });
         break;
       case "chain":
         this.#update(network, { block: frame.block, nonce: frame.nonce });
@@ -100,32 +103,53 @@ export class State {
     if (row.points.length > KEPT_POINTS) row.points.shift();
   }
 
+  #flying(network) {
+    return [...this.pushes.values()].filter((push) => push.network === network && FLYING.has(push.state)).length;
+  }
+
+  #heard({ source: name, at }) {
+    const source = this.status?.sources.find((each) => each.name === name);
+    if (source) source.last_event_at = at;
+  }
+
   #update(part, changes) {
     if (!part) return;
-    for (const key of Object.keys(changes)) if (key in part && changes[key] !== undefined) part[key] = changes[key];
+    for (const [key, value] of Object.entries(changes)) if (value !== undefined && value !== null) part[key] = value;
     this.dirty.parts = true;
   }
 
   #push(frame) {
-    const key = `${frame.network}/${frame.push}`;
+    const key = `${frame.network}/${frame.push}`, [boot, order] = ordered(frame.id);
     const push = this.pushes.get(key) ?? { key, network: frame.network, number: frame.push, began: frame.at, feeds: [], replaced: 0 };
+    if (push.boot === boot && order <= push.order) return;
+    Object.assign(push, { boot, order, at: frame.at, began: Math.min(push.began, frame.at) });
     this.pushes.set(key, push);
-    push.at = frame.at;
-    push.state = frame.type === "confirmed" && push.state === "final" ? "final" : frame.outcome ?? frame.type;
+    push.state = frame.outcome ?? frame.type;
     if (frame.feeds?.length) push.feeds = merged(push.feeds, frame.feeds);
     if (frame.type === "replaced") push.replaced += 1;
-    for (const name of ["tx_hash", "cost", "latency_ms", "block", "gas_used", "endpoint", "event_to_sent_ms", "detail", "dry_run"]) {
+    for (const name of ["tx_hash", "cost", "latency_ms", "block", "gas_used", "endpoint", "event_to_sent_ms", "detail", "error", "dry_run"]) {
       if (frame[name] !== undefined && frame[name] !== null) push[name] = frame[name];
     }
-    if (frame.outcome) {
-      for (const { feed } of push.feeds) {
-        const row = this.feeds.get(`${frame.network}/${feed}`);
-        if (row) this.#touch(row, { last_push: { at: frame.at, outcome: frame.outcome } });
-      }
+    for (const { feed } of push.feeds) {
+      const row = this.feeds.get(`${frame.network}/${feed}`);
+      if (!row) continue;
+      row.carrier = FLYING.has(push.state) ? push.number : row.carrier === push.number ? null : row.carrier;
+      const isNews = frame.outcome && !(row.feed.last_push?.at > frame.at);
+      this.#touch(row, isNews ? { last_push: { at: frame.at, outcome: frame.outcome } } : {});
     }
-    while (this.pushes.size > KEPT_PUSHES) this.pushes.delete(this.pushes.keys().next().value);
+    this.#update(this.networks.get(frame.network), { in_flight: this.#flying(frame.network) });
+    if (this.pushes.size > KEPT_PUSHES) {
+      const [oldest] = [...this.pushes.values()].sort((one, other) => one.began - other.began);
+      this.pushes.delete(oldest.key);
+    }
     this.dirty.pushes = true;
   }
+}
+
+/** "boot-17" -> ["boot", 17]: frames of one process are told in this order. */
+function ordered(id) {
+  const at = id.lastIndexOf("-");
+  return [id.slice(0, at), Number(id.slice(at + 1))];
 }
 
 /** The feeds of a later frame, with the reasons that an earlier one told. */

@@ -7,9 +7,9 @@ const TONES = {
   plan: "flying", sent: "flying", replaced: "flying", retried: "warm",
   confirmed: "good", final: "good",
   lost_race: "idle", nothing_newer: "idle", superseded: "idle", cancelled: "idle",
-  reverted: "bad", failed: "bad", dropped: "bad", orphaned: "warm", unresolved: "warm",
+  reverted: "bad", failed: "bad", dropped: "bad", orphaned: "warm", capped: "warm", unresolved: "warm",
 };
-const STATES = { plan: "planned", sent: "in flight", replaced: "replaced", retried: "sent again", orphaned: "taken back" };
+const STATES = { plan: "planned", sent: "in flight", replaced: "replaced", retried: "sent again", orphaned: "taken back", capped: "at the fee cap" };
 const NAMED = 4;
 
 export class Timeline {
@@ -21,7 +21,7 @@ export class Timeline {
   }
 
   draw() {
-    const pushes = [...this.#state.pushes.values()].reverse();
+    const pushes = [...this.#state.pushes.values()].sort((one, other) => other.began - one.began);
     document.querySelector("#no-pushes").hidden = pushes.length > 0;
     this.#list.hidden = pushes.length === 0;
     text(document.querySelector("#pushed"), pushes.length ? count(pushes.length, "push") : "");
@@ -47,11 +47,11 @@ export class Timeline {
       this.#state.networks.size > 1 ? push.network : "",
       `#${push.number}`,
       push.tx_hash ? shortened(push.tx_hash) : "",
-      push.block ? `block ${push.block}` : "",
-      push.latency_ms ? `${Math.round(push.latency_ms)} ms` : "",
-      push.gas_used ? `${Number(push.gas_used).toLocaleString("en")} gas` : "",
+      push.block ? `block\u00a0${push.block}` : "",
+      push.latency_ms ? `${Math.round(push.latency_ms)}\u00a0ms` : "",
+      push.gas_used ? `${Number(push.gas_used).toLocaleString("en")}\u00a0gas` : "",
       push.replaced ? `replaced ${push.replaced === 1 ? "once" : `${push.replaced} times`}` : "",
-      push.detail ?? "",
+      push.detail ?? push.error ?? "",
     ].filter(Boolean);
   }
 }
