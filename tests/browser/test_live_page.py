@@ -81,7 +81,7 @@ async def test_a_push_is_one_line_from_its_plan_to_its_cost(browser: Browser, st
         await expect(lines).to_have_count(1)
         for told in ("confirmed", "0.000123", "BTC/USD deviation", "block 78", "812 ms", "91,234 gas", "replaced once"):
             await expect(lines).to_contain_text(told)
-        await expect(visitor.row("BTC/USD")).to_contain_text("hold not newer")
+        await expect(visitor.row("BTC/USD")).not_to_contain_text("in flight")
         assert visitor.complaints == []
 
 
@@ -245,6 +245,21 @@ async def test_says_when_it_is_cut_off_and_catches_up(browser: Browser, stage: S
         await stage.start()
         await expect(visitor.row("BTC/USD")).to_contain_text("77,777.00")
         await expect(visitor.connection).to_have_text("live")
+
+
+async def test_leaves_no_push_in_flight_whose_end_it_missed(browser: Browser, stage: Stage) -> None:
+    stage.show(BTC, in_flight=1)
+    await stage.start()
+    async with visiting(browser, stage.url) as visitor:
+        await follow(visitor, stage)
+        feeds = [{"feed": BTC.feed_id, "alias": BTC.alias}]
+        await stage.play("sent", network=NETWORK.name, push=7, feeds=feeds, nonce=3, tx_hash="0x" + "ab" * 32)
+        await expect(visitor.page.locator("#timeline li")).to_contain_text("in flight")
+        await stage.stop()
+        status = stage.show(BTC, in_flight=0)
+        stage.watched.current = replace(status, now=status.now + 60)
+        await stage.start()
+        await expect(visitor.page.locator("#timeline li")).to_contain_text("end not seen")
 
 
 async def test_polls_the_status_where_there_is_no_stream(browser: Browser, stage: Stage) -> None:

@@ -23,6 +23,7 @@ export class Connection {
   #heard = Date.now();
   #lostAt = null;
   #asked = 0;
+  #greeted = false;
 
   /** `tell` is called with the kind of the connection and the moment since when the page is stale. */
   constructor(state, tell) {
@@ -88,6 +89,8 @@ export class Connection {
     this.#heard = Date.now();
     this.#lostAt = null;
     const frame = { type, ...JSON.parse(data) };
+    if (type === "hello" && this.#greeted) this.#recall();
+    if (type === "hello") this.#greeted = true;
     if (type === "hello" || type === "dropped") this.#soon ??= setTimeout(() => this.#refreshSoon(), 0);
     else if (this.#asking) this.#waiting.push(frame);
     else if (this.#state.takeFrame(frame)) this.#soon ??= setTimeout(() => this.#refreshSoon(), SOON_MS);

@@ -3,6 +3,7 @@
 const KEPT_POINTS = 60;
 const POINT_EVERY_S = 1;
 const KEPT_PUSHES = 100;
+const SURELY_OVER_S = 3;
 
 /** States of a push by the frame that tells them. `ended` frames carry an outcome. */
 const PUSH_FRAMES = new Set(["plan", "sent", "replaced", "retried", "confirmed", "reverted", "ended", "final", "orphaned", "capped"]);
@@ -45,7 +46,8 @@ export class State {
       }
     }
     for (const key of gone) this.feeds.delete(key);
-    this.dirty = { feeds: true, pushes: this.dirty.pushes, parts: true };
+    for (const push of this.pushes.values()) this.#forget(push);
+    this.dirty = { feeds: true, pushes: true, parts: true };
   }
 
   /** One frame; tells whether /status should be asked anew soon. */
@@ -101,6 +103,16 @@ export class State {
     row.pointed = at;
     row.points.push(Number(row.feed.source.value));
     if (row.points.length > KEPT_POINTS) row.points.shift();
+  }
+
+  /** A push that is not on its way any more, and whose end nobody told: the page was cut off, or another keeper took over. */
+  #forget(push) {
+    if (!FLYING.has(push.state) || this.networks.get(push.network)?.in_flight || this.status.now - push.at < SURELY_OVER_S) return;
+    push.state = "unseen";
+    for (const { feed } of push.feeds) {
+      const row = this.feeds.get(`${push.network}/${feed}`);
+      if (row?.carrier === push.number) row.carrier = null;
+    }
   }
 
   #flying(network) {

@@ -9,7 +9,7 @@ const TONES = {
   lost_race: "idle", nothing_newer: "idle", superseded: "idle", cancelled: "idle",
   reverted: "bad", failed: "bad", dropped: "bad", orphaned: "warm", capped: "warm", unresolved: "warm",
 };
-const STATES = { plan: "planned", sent: "in flight", replaced: "replaced", retried: "sent again", orphaned: "taken back", capped: "at the fee cap" };
+const STATES = { plan: "planned", sent: "in flight", replaced: "replaced", retried: "sent again", orphaned: "taken back", capped: "at the fee cap", unseen: "end not seen" };
 const NAMED = 4;
 
 export class Timeline {
