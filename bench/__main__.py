@@ -20,6 +20,7 @@ from bench.latency import latency_table
 from bench.load import load_table
 from bench.recovery import recovery_table
 from bench.scale import scale_table
+from bench.scrape import scrape_table
 from bench.sources import sources_table
 from bench.streams import streams_table
 from bench.tables import replace
@@ -61,6 +62,7 @@ TABLES: dict[str, Callable[[Effort], str]] = {
     "journal": lambda effort: uvloop.run(journal_table(pushes=effort.samples * 5)),
     "recovery": lambda effort: asyncio.run(recovery_table(times=effort.recoveries, outage_s=effort.outage_s)),
     "scale": lambda effort: scale_table(seconds=effort.load_s),
+    "scrape": lambda effort: uvloop.run(scrape_table(times=effort.samples)),
     "sources": lambda effort: uvloop.run(sources_table(repeats=1 if effort is QUICK else 3)),
     "streams": lambda effort: streams_table(
         samples=effort.samples,

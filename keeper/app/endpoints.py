@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 from pydantic import SecretStr, ValidationInfo
 
 from keeper.app.problems import Wrong
-from keeper.app.values import several
+from keeper.app.values import file_text, one, several
 
 _RPC_SCHEMES = ("https", "wss", "http", "ws")
 _HERMES_SCHEMES = ("https", "http")
@@ -58,6 +58,17 @@ def hermes_endpoints(value: object, info: ValidationInfo) -> tuple[Endpoint, ...
     return tuple(
         Endpoint(name, SecretStr(url.rstrip("/"))) for name, url in zip(endpoint_names(urls), urls, strict=True)
     )
+
+
+def webhook_endpoint(value: object, info: ValidationInfo) -> Endpoint:
+    """One address that takes posts."""
+    urls = _checked([one(value)], _HERMES_SCHEMES, plaintext=_plaintext_allowed(info))
+    return Endpoint(endpoint_names(urls)[0], SecretStr(urls[0]))
+
+
+def webhook_endpoint_file(value: object, info: ValidationInfo) -> Endpoint:
+    """The same, that a file holds."""
+    return webhook_endpoint(file_text(value), info)
 
 
 def endpoint_names(urls: Sequence[str]) -> tuple[str, ...]:

@@ -17,7 +17,13 @@ _KEYS = ("private_key", "private_key_file")
 _FEEDS = ("price_feed_ids", "price_config_file", "feeds", "feed_groups")
 _REQUIRED = (_KEYS, _FEEDS)
 HERMES_KEYS = ("hermes_api_key", "hermes_api_key_file")
-ALTERNATIVES = (*_REQUIRED, HERMES_KEYS, ("control_token", "control_token_file"), ("hermes_url", "hermes"))
+ALTERNATIVES = (
+    *_REQUIRED,
+    HERMES_KEYS,
+    ("control_token", "control_token_file"),
+    ("alert_webhook_url", "alert_webhook_url_file"),
+    ("hermes_url", "hermes"),
+)
 """Settings that stand for one another: the strongest place that sets any of them decides, and may set one."""
 _MAY_MEET = {"feeds", "feed_groups"}
 _EXAMPLES = {name: field.examples[0] for name, field in NetworkSettings.model_fields.items() if field.examples}

@@ -11,7 +11,7 @@ from pydantic import PlainValidator
 
 from keeper.app.control_settings import ControlToken, ControlTokenFile, token_reader
 from keeper.app.coordination_settings import WHOLE_SECONDS, Coordination
-from keeper.app.endpoints import Endpoint, hermes_endpoints, secrets_in
+from keeper.app.endpoints import Endpoint, hermes_endpoints, secrets_in, webhook_endpoint, webhook_endpoint_file
 from keeper.app.fields import Common, setting
 from keeper.app.hermes_settings import HermesPlace, hermes_places
 from keeper.app.journal_settings import (
@@ -36,6 +36,7 @@ from keeper.app.values import (
     Name,
     NewFile,
     Port,
+    Seconds,
     SecretFile,
     one_of,
 )
@@ -125,6 +126,14 @@ class Settings(Common):
         "A file that holds it, instead of `CONTROL_TOKEN`; read anew when used."
     )
 
+    alert_webhook_url: Annotated[Endpoint, PlainValidator(webhook_endpoint)] | None = setting(
+        "Critical events are posted here by the keeper itself, as JSON with a `text`: Slack and its likes take that."
+    )
+    alert_webhook_url_file: Annotated[Endpoint, PlainValidator(webhook_endpoint_file)] | None = setting(
+        "A file that holds it, instead of `ALERT_WEBHOOK_URL`."
+    )
+    alert_repeat_s: Seconds = setting("What goes on is posted again after so long.", "3600")
+
     coordination: Annotated[Coordination, one_of(Coordination)] = setting(
         "By what several keepers with one key agree who sends, while the others stand by: `kubernetes` (Leases),"
         " `postgres` (the journal's server), `file` (a lock on this machine) or `none`. `auto` is `kubernetes` in a pod"
@@ -200,12 +209,19 @@ class Settings(Common):
             HermesPlace(endpoint, self.hermes_api_key, self.hermes_api_key_file) for endpoint in self.hermes_url
         )
 
+    @property
+    def alert_webhook(self) -> Endpoint | None:
+        """Where critical events are posted."""
+        return self.alert_webhook_url or self.alert_webhook_url_file
+
     def secrets(self) -> tuple[str, ...]:
         """Whatever must never be shown."""
         secrets = [place.key() for place in self.hermes]
         secrets += [part for place in self.hermes for part in secrets_in(place.endpoint.url.get_secret_value())]
         if isinstance(self.journal, PostgresServer):
             secrets += [self.journal.password or "", *journal_secrets(self.journal.url)]
+        if self.alert_webhook is not None:
+            secrets += secrets_in(self.alert_webhook.url.get_secret_value())
         if (token := token_reader(self.control_token, self.control_token_file)) is not None:
             secrets.append(token())
         secrets += [secret for network in self.networks for secret in network.secrets()]
@@ -220,7 +236,7 @@ NAMES = NETWORK_NAMES | PROCESS_NAMES
 ONLY_IN_YAML = frozenset({"feeds", "feed_groups", "hermes"})
 SECRETS = frozenset({"private_key", "hermes_api_key", "control_token"})
 """Settings that are secrets as such."""
-ADDRESSES = frozenset({"rpc_url", "hermes_url"})
+ADDRESSES = frozenset({"rpc_url", "hermes_url", "alert_webhook_url"})
 """Settings that may hold secrets."""
 JOURNALS = frozenset({"journal_url", "database_url"})
 """Settings that may hold a password; the first wins."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from keeper.app.accounts import Accounts, signer
+from keeper.app.alerting import Alerting
 from keeper.app.clock import SystemClock
 from keeper.app.control_settings import token_reader
 from keeper.app.coordination import coordinator
@@ -41,17 +42,20 @@ from keeper.pipeline.config import NetworkConfig, SubmitConfig
 from keeper.pipeline.journaling import DurableJournal, prune_hourly
 from keeper.pipeline.network import Network
 from keeper.pipeline.orders import Heeding
-from keeper.ports import Clock, Outside
-from keeper.server import cors, live_page, overview
+from keeper.ports import Clock, Emit, Outside
+from keeper.server import cors, live_page, openapi, overview
 from keeper.server.app import Server
 from keeper.server.event_metrics import EventMetrics
 from keeper.server.feeds import FeedRoutes
+from keeper.server.gate import Patience
 from keeper.server.orders import OrderRoutes
 from keeper.server.safety import rate_limited
 
 log = logging.getLogger(__name__)
 
 _MS = 1000
+_CONNECTIONS = 1000
+"""Over HTTP, beside those that listen to the streams."""
 _NEVER = 2**63
 """So many blocks nobody waits for."""
 _RESEND_DOUBTFUL_S = 1.0
@@ -80,7 +84,8 @@ async def assembled(
     metrics = EventMetrics()
     logs = LogEvents(settings.aliases)
     streaming = Streaming(settings, clock, metrics.registry, redactor)
-    listeners: tuple[Callable[[Event], None], ...] = (metrics, logs, *streaming.listeners)
+    alerting = Alerting(settings, clock=clock, redactor=redactor)
+    listeners: tuple[Emit, ...] = (metrics, logs, *streaming.listeners, *alerting.listeners)
 
     def emit(event: Event) -> None:
         for listener in listeners:
@@ -129,25 +134,27 @@ async def assembled(
         "orders": heeding.run,
         "elections": agreed.run,
         "streaming": lambda: streaming.run(keeper),
+        **alerting.tasks(lambda: keeper.status()),  # noqa: PLW0108  the keeper comes later
     }
     keeper = Keeper(source=source, networks=networks, clock=clock, reloader=reloader, beside=beside)
     read_token = token_reader(settings.control_token, settings.control_token_file)
     token = None if read_token is None else redactor.learning(read_token)
     control = OrderRoutes(keeper, orders, clock, token=token, asked=heeding.look_now)
-    routes = [*overview.routes(keeper, metrics), *FeedRoutes(keeper).routes(), *live_page.routes(), *control.routes()]
-    routes += streaming.routes(keeper)
+    shown = [*overview.routes(keeper, metrics), *FeedRoutes(keeper).routes(), *live_page.routes(), *openapi.routes()]
+    routes = [*shown, *streaming.routes(keeper), *control.routes()]
     limit = rate_limited(settings.http_requests_per_minute)
     server = Server(
         routes,
         [limit],
         host=settings.metrics_host,
         port=settings.metrics_port,
+        patience=Patience(connections=_CONNECTIONS + settings.max_sse_connections + settings.max_websocket_connections),
         prepare=[cors.allowing(settings.cors_origins or ())],
         close=streaming.close,
     )
     try:
         await journal.open()
-        async with server:
+        async with server, alerting.hearing():
             yield Parts(keeper, server)
     finally:
         for pool in pools:

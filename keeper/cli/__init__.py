@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from keeper.cli import check, demo, devnet, journal, networks, orders, run, status, verify, version
+from keeper.cli import alert, check, demo, devnet, journal, networks, orders, run, status, verify, version
 from keeper.domain.errors import KeeperError, UsageError
 
-COMMANDS = (run, check, networks, demo, status, orders, verify, journal, devnet, version)
+COMMANDS = (run, check, alert, networks, demo, status, orders, verify, journal, devnet, version)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

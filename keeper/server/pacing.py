@@ -1,7 +1,7 @@
 """Long work on the event loop, done a little at a time."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from itertools import islice
 from typing import TypeVar
 
@@ -16,9 +16,15 @@ async def paced(items: Iterable[T]) -> list[T]:
 
     A thread would not do: it holds the interpreter's lock for 5 ms at a time against a loop that wants to run.
     """
-    remaining = iter(items)
     collected: list[T] = []
-    while batch := list(islice(remaining, BATCH)):
+    async for batch in batches(items):
         collected += batch
-        await asyncio.sleep(0)
     return collected
+
+
+async def batches(items: Iterable[T]) -> AsyncIterator[list[T]]:
+    """The same, batch by batch."""
+    remaining = iter(items)
+    while batch := list(islice(remaining, BATCH)):
+        yield batch
+        await asyncio.sleep(0)

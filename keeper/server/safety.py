@@ -13,7 +13,6 @@ from keeper.server.errors import json_response
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_HEADER_BYTES = 8 * 1024
-KEEPALIVE_S = 30.0
 _HEADERS = {
     hdrs.CACHE_CONTROL: "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",

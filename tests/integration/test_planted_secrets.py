@@ -38,12 +38,13 @@ QUERY_KEY = "query-key-of-the-second-node"
 LOGIN, LOGIN_PASSWORD = "login-at-the-node", "p@ss word:of/the+node"
 HERMES_KEY = "hermes-key-0123456789-abc/def+ghi=="
 NEXT_HERMES_KEY = "the-hermes-key-that-comes-next"
+WEBHOOK_KEY = "key-in-the-path-of-the-webhook"
 TOKEN = "control-token-correct-horse-battery"
 NEXT_TOKEN = "control-token-that-comes-next"
 WRONG_PASSWORD = "not-it-but-secret-too"
 SECRETS = (
     *(DEV_PRIVATE_KEY.hex(), PATH_KEY, QUERY_KEY, LOGIN_PASSWORD, f"{LOGIN}:{LOGIN_PASSWORD}"),
-    *(HERMES_KEY, NEXT_HERMES_KEY, TOKEN, NEXT_TOKEN, PASSWORD, WRONG_PASSWORD),
+    *(HERMES_KEY, NEXT_HERMES_KEY, WEBHOOK_KEY, TOKEN, NEXT_TOKEN, PASSWORD, WRONG_PASSWORD),
 )
 
 
@@ -101,11 +102,12 @@ class World:
             "RPC_URL": f"http://{login}@{host}/v2/{path},http://{host}/?apikey={QUERY_KEY}",
             "HERMES_API_KEY": HERMES_KEY,
             "CONTROL_TOKEN": TOKEN,
+            "ALERT_WEBHOOK_URL": f"http://{host}/services/{WEBHOOK_KEY}",
             "JOURNAL_URL": self.database,
         }
 
 
-FILES = ("PRIVATE_KEY", "HERMES_API_KEY", "CONTROL_TOKEN")
+FILES = ("PRIVATE_KEY", "HERMES_API_KEY", "CONTROL_TOKEN", "ALERT_WEBHOOK_URL")
 
 
 @pytest.fixture
@@ -193,6 +195,7 @@ async def test_no_secret_comes_out_through_failures_that_quote_them(world: World
         code = await run_command(world, environ, "check", *arguments)
         assert (code == 0) is (mood is Mood.HELPFUL), world.outputs["keeper check"]
 
+    await run_command(world, environ, "alert", *arguments)
     world.rpc.mood = Mood.HELPFUL
     async with recorded(world, environ, arguments) as keeper:
         await wait_until(lambda: keeper.told("push_confirmed"), timeout_s=30)

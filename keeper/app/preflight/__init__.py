@@ -46,12 +46,19 @@ async def preflight(settings: Settings, *, only: str | None = None) -> list[Find
         rights = group.create_task(check_rights(settings), name="check rights")
         port = group.create_task(check_port(settings.metrics_host, settings.metrics_port), name="check port")
     given = Finding("settings", State.OK, f"complete and well-formed, {_counts(chosen, len(feeds))}")
-    findings = [given, *source.result().findings]
+    findings = [given, *_alerts(settings), *source.result().findings]
     for network, checked in zip(chosen, networks, strict=True):
         label = "" if len(settings.networks) == 1 else f"{network.network_name} "
         findings += [replace(each, check=f"{label}{each.check}") for each in checked.result()]
     findings += [each for each in (journal.result(), rights.result(), port.result()) if each is not None]
     return [Finding(each.check, each.state, _shown(redactor.clean(each.detail))) for each in findings]
+
+
+def _alerts(settings: Settings) -> list[Finding]:
+    """A line for who wants the keeper to post alerts itself."""
+    webhook = settings.alert_webhook
+    told = f"critical events go to {webhook.name}; `keeper alert` tries it" if webhook else ""
+    return [Finding("alerts", State.OK, told)] if webhook else []
 
 
 def _chosen(networks: Sequence[NetworkSettings], only: str | None) -> Sequence[NetworkSettings]:

@@ -132,3 +132,12 @@ def test_signers_may_be_those_whom_the_contract_names() -> None:
     environ = {"HERMES_SIGNERS": "Contract", "HERMES_SIGNERS_QUORUM": "3"}
     assert signer_rule(settings(environ).networks[0]) == ByContract(3)
     assert signer_rule(settings({"HERMES_SIGNERS": "contract"}).networks[0]) == ByContract(None)
+
+
+def test_a_key_that_is_read_anew_is_kept_out_of_texts_from_then_on(tmp_path: Path) -> None:
+    file, redactor = tmp_path / "key", Redactor()
+    file.write_text(SECRET)
+    (config,) = hermes_configs(settings({"HERMES_API_KEY_FILE": str(file)}), redactor)
+    file.write_text("the-key-that-comes-next")
+    assert config.headers()["Authorization"] == "Bearer the-key-that-comes-next"
+    assert redactor.clean("refused: the-key-that-comes-next") == "refused: [redacted]"
