@@ -17,6 +17,7 @@ _PER_ADDRESS = 400
 """Clients of one address: the keeper limits requests by address."""
 _AT_ONCE = 100
 _FRAME = re.compile(rb'"type":"(\w+)","id":"\w+-(\d+)","at":([\d.]+)')
+_PING, _PONG = b"\x89\x00", b"\x8a\x80\x00\x00\x00\x00"
 _KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 _UPGRADE = f"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: {_KEY}\r\nSec-WebSocket-Version: 13\r\n"
 
@@ -53,10 +54,13 @@ class Client(asyncio.Protocol):
         self._newest: int | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        cast("asyncio.WriteTransport", transport).write(self._request)
+        self._transport = cast("asyncio.WriteTransport", transport)
+        self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
         now, tally, end = time.time(), self._tally, 0
+        if _PING in data:
+            self._transport.write(_PONG)
         text = self._left + data
         for found in _FRAME.finditer(text):
             end = found.end()

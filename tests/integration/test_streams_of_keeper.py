@@ -57,7 +57,8 @@ async def test_a_push_is_told_from_its_cause_to_its_end(anvil: Anvil, tmp_path: 
             feed = simulator.feed_ids[1]
             simulator.publisher.jump(feed, percent=Decimal(2))
             told = await until(stream, "confirmed")
-            told += await until(stream, "on_chain")
+            if all(frame.event != "on_chain" for frame in told):
+                told += await until(stream, "on_chain")
     frames = {frame.event: frame.body for frame in told}
     assert {"plan", "sent", "confirmed", "price", "on_chain"} <= frames.keys()
     assert [(each["feed"], each["reason"]) for each in frames["plan"]["feeds"]] == [(feed, "deviation")]
@@ -98,6 +99,8 @@ async def test_every_frame_is_as_the_document_says(anvil: Anvil, tmp_path: Path)
             told += await until(stream, "confirmed")
             keeper.signal(signal.SIGUSR1)
             told += await until(stream, "control")
+            if all(frame.event != "final" for frame in told):
+                told += await until(stream, "final")
             keeper.signal(signal.SIGTERM)
             told += [frame async for frame in stream]
     for frame in told:
