@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 from typing import Never
 
-from keeper.domain.errors import MandateLost, Transient
+from keeper.domain.errors import KeeperError, MandateLost
 from keeper.domain.orders import Addressee, PushRequest
 from keeper.pipeline.parts import Parts
 from keeper.pipeline.pushing import LOOK_AGAIN_S, Pushing
@@ -50,7 +50,7 @@ class Leading:
         if parts.forcing.feeds:
             request = PushRequest(parts.forcing.feeds, parts.forcing.origin)
             addressee = Addressee(parts.name, parts.outside.signer.address)
-            with suppress(Transient):
+            with suppress(KeeperError):
                 await parts.outside.orders.ask(addressee, request, parts.clock.now())
                 parts.forcing.forget()
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Never
 
-from keeper.domain.errors import Transient
+from keeper.domain.errors import KeeperError
 from keeper.pipeline.network import Network
 from keeper.ports import Clock, Orders
 
@@ -26,13 +26,13 @@ class Heeding:
         self._call.set()
 
     async def run(self) -> Never:
-        """Where a look fails, the next one will do."""
+        """Where a look fails, the next one will do: a server that is starting may refuse everybody."""
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_EVERY_S):
                     await self._call.wait()
             self._call.clear()
-            with suppress(Transient):
+            with suppress(KeeperError):
                 await self._look()
 
     async def _look(self) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from keeper.domain.errors import JournalError
+from keeper.domain.errors import JournalError, KeeperError
 from keeper.domain.orders import Addressee, Pause, PushRequest, Standing
 
 FRESH_S = 30.0
@@ -17,6 +17,7 @@ class FakeOrders:
     pauses: dict[Addressee, Pause] = field(default_factory=dict)
     failures: int = 0
     """So many methods fail."""
+    error: KeeperError = field(default_factory=lambda: JournalError("the server restarts"))
     looks: int = 0
 
     async def ask(self, addressee: Addressee, request: PushRequest, now: float) -> None:
@@ -47,4 +48,4 @@ class FakeOrders:
     def _check(self) -> None:
         if self.failures:
             self.failures -= 1
-            raise JournalError("the server restarts")
+            raise self.error

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from keeper.domain.errors import Fatal
 from keeper.domain.orders import PushRequest
 from tests.support.chain import FakeChain
 from tests.support.journal import FakeJournal, Shelf
@@ -111,6 +112,15 @@ async def test_a_force_on_a_standby_is_left_to_whoever_sends(start: Start) -> No
         await asyncio.sleep(0.1)
         request = await bench.orders.take(bench.network.addressee, 0)
         assert request == PushRequest(frozenset({F1, F2}), "signal")
+
+
+async def test_a_force_on_a_standby_waits_where_it_cannot_be_passed_on(start: Start) -> None:
+    async with start(mandate=FakeMandate()) as bench:
+        await settle(bench, F1=100_000, F2=100_000)
+        bench.orders.error, bench.orders.failures = Fatal("the service account may not list leases"), 2
+        bench.network.force("signal")
+        await asyncio.sleep(5)
+        assert await bench.orders.take(bench.network.addressee, 0) == PushRequest(frozenset({F1, F2}), "signal")
 
 
 async def test_the_timer_of_a_standby_forces_nothing(start: Start) -> None:

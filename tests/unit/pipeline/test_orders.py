@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from keeper.domain.errors import Fatal
 from keeper.domain.events import ForceRefused, ForceRequested, PushingPaused, PushingResumed, PushSent
 from keeper.domain.orders import Pause, PushRequest
 from keeper.domain.transaction import Outcome
@@ -100,6 +101,16 @@ async def test_feeds_that_it_does_not_keep_are_not_pushed(start: Start) -> None:
         await ask(bench, asked_for(FeedId("a" * 64)))
         await asyncio.sleep(5)
         assert bench.pushed() == []
+
+
+async def test_a_server_that_refuses_everybody_while_it_starts_does_not_end_the_looking(start: Start) -> None:
+    async with start() as bench, heeded(bench):
+        bench.orders.error = Fatal("the service account may not list leases")
+        bench.orders.failures = 2
+        await asyncio.sleep(3)
+        await ask(bench, asked_for(F2))
+        await asyncio.sleep(1.1)
+        assert bench.pushed() == [(F2,)]
 
 
 async def test_without_a_request_nothing_is_forced(start: Start) -> None:
