@@ -78,6 +78,21 @@ def test_tells_rules_that_a_limit_on_spending_withholds() -> None:
     assert held.next_heartbeat_at == ON_CHAIN.publish_time + 90
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"conf": 10_039}, Reason.WITHIN_THRESHOLDS),
+        ({"conf": 10_040}, Reason.CONFIDENCE_TOO_WIDE),
+        ({"publish_time": NOW - 10}, Reason.NOT_NEWER),
+        ({"publish_time": NOW + 5}, Reason.WITHIN_THRESHOLDS),
+        ({"publish_time": NOW + 6}, Reason.FROM_THE_FUTURE),
+    ],
+)
+def test_draws_the_line_where_the_policy_does(changes: dict[str, int], reason: Reason) -> None:
+    told = explain(POLICY, SOURCE._replace(**changes), ON_CHAIN, NOW)
+    assert told.judgement == HELD[reason] == concluded(told, POLICY, never_pushed=False)
+
+
 def replace_price(price: Price, to: int) -> Price:
     return price._replace(price=to)
 
