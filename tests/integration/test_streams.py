@@ -152,8 +152,8 @@ async def test_a_client_that_never_reads_is_cut_off_while_another_gets_everythin
             reader = asyncio.create_task(frames_of_pushes(response, told))
             for number in range(1, told + 1):
                 it(final(number))
-                if number % 100 == 0:
-                    await asyncio.sleep(0.005)
+                if number % 500 == 0:
+                    await wait_until(lambda number=number: it.hub.newest == number)  # type: ignore[misc]
             assert await reader == list(range(1, told + 1))
             await wait_until(lambda: it.connected[Kind.SSE] == 1, timeout_s=10)
         assert it.tally.cut_off == 1

@@ -64,7 +64,7 @@ async def test_a_push_is_told_from_its_cause_to_its_end(anvil: Anvil, tmp_path: 
     assert [(each["feed"], each["reason"]) for each in frames["plan"]["feeds"]] == [(feed, "deviation")]
     assert frames["sent"]["tx_hash"] == frames["confirmed"]["tx_hash"]
     assert frames["sent"]["push"] == frames["confirmed"]["push"] == frames["plan"]["push"]
-    assert frames["on_chain"]["price"] == frames["price"]["price"]
+    assert frames["on_chain"]["price"]["value"] == frames["price"]["price"]["value"]
     assert frames["on_chain"]["ours"] is True
     numbers = [int(frame.id.partition("-")[2]) for frame in told if frame.id]
     assert numbers == sorted(set(numbers))
