@@ -39,6 +39,7 @@ async def test_what_waits_in_the_pool_while_mining_stalls_lands_and_is_not_paid_
         await world.mine_at_once(wanted=True)
         await world.jump(1)
         await wait_until(lambda: world.is_fresh(1), timeout_s=PATIENCE_S)
+        await wait_until(lambda: successor.told("push_confirmed"), timeout_s=PATIENCE_S)
         assert [sent["nonce"] for sent in successor.told("push_sent")] == [world.first_nonce + 2]
         assert await world.is_fresh()
     assert await world.mined() == 3
