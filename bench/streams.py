@@ -24,6 +24,8 @@ _ROOT = Path(__file__).parent.parent
 _PER_PROCESS = 5_000
 _PATIENCE_S = 60.0
 _SETTLE_S = 1.0
+_TOLD_S = 0.1
+"""Until clients have read of a push: no window of a preset is shorter."""
 _MS, _KB = 1000, 1000
 _OFF = {"ENABLE_EVENT_STREAMING": "false"}
 _PATIENT = {"HERMES_SILENCE_MS": "600000"}
@@ -128,6 +130,7 @@ def _latency_row(clients: int, samples: int, warm_up: int) -> list[str]:
         for number, event in enumerate(tape.events):
             for runner in (off, on) if number % 2 else (on, off):
                 runner.measure(event)
+                turn_for(on.selector, _TOLD_S)
         turn_for(on.selector, _SETTLE_S)
         results = listeners.results()
     offs, ons = off.latencies_ms[warm_up:], on.latencies_ms[warm_up:]
