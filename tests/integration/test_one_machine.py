@@ -37,8 +37,13 @@ async def second(world: CrashWorld, tmp_path: Path, **settings: str) -> tuple[in
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )
-    async with asyncio.timeout(PATIENCE_S):
-        _, complaint = await process.communicate()
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            _, complaint = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     assert process.returncode is not None
     return process.returncode, complaint.decode()
 
