@@ -6,6 +6,9 @@ from enum import StrEnum
 
 from keeper.alerts.conditions import Condition
 
+CALM_S = 30.0
+"""A cause is over when it has been gone for so long: one that comes and goes is one cause."""
+
 
 class Stage(StrEnum):
     """What a message says of its cause."""
@@ -34,6 +37,7 @@ class _Open:
     condition: Condition
     since: float
     told_at: float | None = None
+    gone_at: float | None = None
 
 
 @dataclass(slots=True)
@@ -55,16 +59,24 @@ class Desk:
         """What is to be told, these being all that hold now."""
         holding = {condition.key: condition for condition in conditions}
         for key in [key for key in self._open if key not in holding]:
-            over = self._open.pop(key)
-            if over.told_at is not None:
-                yield _message(Stage.RESOLVED, over.condition, over.since)
+            yield from self._gone(key, now)
         for key, condition in holding.items():
             known = self._open.setdefault(key, _Open(condition, now))
-            known.condition = condition
+            known.condition, known.gone_at = condition, None
             due = known.since + condition.patience_s if known.told_at is None else known.told_at + self._repeat_s
             if now >= due:
                 known.told_at = now
                 yield _message(Stage.FIRING, condition, known.since)
+
+    def _gone(self, key: tuple[str, str], now: float) -> Iterator[Message]:
+        over = self._open[key]
+        if over.gone_at is None:
+            over.gone_at = now
+        if over.told_at is None:
+            del self._open[key]
+        elif now >= over.gone_at + CALM_S:
+            del self._open[key]
+            yield _message(Stage.RESOLVED, over.condition, over.since)
 
     def happened(self, alert: str, subject: str, text: str, now: float) -> Message | None:
         """Something that has no end; None where the same was told not long ago, which counts it."""

@@ -70,10 +70,13 @@ class Webhook:
     async def flush(self) -> None:
         """Try once more what was not posted when `run` ended, for a bounded time."""
         left = [message for message in (self._posting, *self._waiting) if message is not None]
-        with suppress(TimeoutError, Transient, Rejected):
+        with suppress(TimeoutError):
             async with asyncio.timeout(_FLUSH_S):
                 for message in left:
-                    await self.post_once(message)
+                    try:
+                        await self.post_once(message)
+                    except (Rejected, Transient) as exc:
+                        self._gave_up(message, str(exc))
 
     async def post_once(self, message: Message) -> None:
         """Post it now; raises Transient or Rejected where it is not taken."""
@@ -109,6 +112,8 @@ class Webhook:
             raise Transient(f"the webhook does not answer within {self._patience.answer_s:g} s") from None
         except (aiohttp.ClientError, OSError) as exc:
             raise Transient(f"the webhook cannot be reached ({type(exc).__name__})") from None
+        except ValueError:
+            raise Rejected("the webhook has no address that can be looked up: check ALERT_WEBHOOK_URL") from None
         if status >= 500 or status in _AGAIN:
             raise Transient(f"the webhook answers HTTP {status}")
         if status >= 300:

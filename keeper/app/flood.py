@@ -10,7 +10,7 @@ AT_ONCE = 10
 REFILL_S = 360.0
 """After that, one more in so long."""
 _MOST_KINDS = 1000
-"""Libraries may put anything into their messages: of more kinds than this the oldest is forgotten."""
+"""Libraries may put anything into their messages: of more kinds than this the oldest is written and forgotten."""
 
 
 @dataclass(slots=True)
@@ -31,6 +31,18 @@ class _Kind:
             return False
         self.tokens -= 1
         return True
+
+    def hold(self, record: logging.LogRecord) -> None:
+        """Leave it out for now. Its message is fixed, for its arguments may change."""
+        record.msg, record.args = record.getMessage(), None
+        self.held = record
+        self.left_out += 1
+
+    def release(self) -> Iterator[logging.LogRecord]:
+        """The newest that was left out, if any was, with the number of those before it."""
+        held, others, self.held, self.left_out = self.held, self.left_out - 1, None, 0
+        if held is not None:
+            yield _with_count(held, others) if others else held
 
 
 class FloodGate:
@@ -56,24 +68,27 @@ class FloodGate:
         if kind is None:
             kind = self._kinds[key] = _Kind(AT_ONCE, now)
             if len(self._kinds) > _MOST_KINDS:
-                self._kinds.popitem(last=False)
+                yield from self._kinds.popitem(last=False)[1].release()
         if kind.held is None and kind.takes(now):
             yield record
         else:
-            kind.held = record
-            kind.left_out += 1
+            kind.hold(record)
         yield from self._overdue(now)
+
+    def drain(self) -> Iterator[logging.LogRecord]:
+        """What has not been written yet."""
+        for kind in self._kinds.values():
+            yield from kind.release()
 
     def _overdue(self, now: float) -> Iterator[logging.LogRecord]:
         for kind in self._kinds.values():
             if kind.held is not None and kind.takes(now):
-                held, left_out, kind.held, kind.left_out = kind.held, kind.left_out - 1, None, 0
-                yield _with_count(held, left_out) if left_out else held
+                yield from kind.release()
 
 
 def _key(record: logging.LogRecord) -> tuple[object, ...]:
     fields = getattr(record, "fields", {})
-    return record.name, record.msg, fields.get("network"), fields.get("source")
+    return record.name, str(record.msg), fields.get("network"), fields.get("source")
 
 
 def _with_count(record: logging.LogRecord, left_out: int) -> logging.LogRecord:

@@ -44,6 +44,7 @@ def logging_as(
         try:
             yield redactor
         finally:
+            lines.drain()
             writer.stop()
             for handler in handlers:
                 handler.close()
@@ -65,8 +66,20 @@ class _Lines(QueueHandler):
         if self._gate is None:
             super().emit(record)
             return
-        for line in self._gate.passing(record, self._monotonic()):
-            super().emit(line)
+        try:
+            for line in self._gate.passing(record, self._monotonic()):
+                super().emit(line)
+        except Exception:  # noqa: BLE001  as logging has it: a line that cannot be made harms nobody who logs
+            self.handleError(record)
+
+    def drain(self) -> None:
+        """Write what was left out so far."""
+        self.acquire()
+        try:
+            for line in () if self._gate is None else self._gate.drain():
+                super().emit(line)
+        finally:
+            self.release()
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         """Fix the message now, for its arguments may change; all other work is the writer's."""

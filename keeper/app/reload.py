@@ -10,6 +10,7 @@ from typing import Never
 from keeper.app.differences import FeedDifferences, aliases, feed_differences, needs_restart, policies
 from keeper.app.problems import SettingsError
 from keeper.app.settings import Settings
+from keeper.domain.errors import UsageError
 from keeper.domain.status import ConfigStatus
 from keeper.domain.units import FeedId
 from keeper.pipeline.network import Network
@@ -75,6 +76,8 @@ class Reloader:
             new = self._origin.load()
         except SettingsError as exc:
             self._refused(exc.lines, origin)
+        except UsageError as exc:  # a file that holds a secret went away as it was read
+            self._refused([str(exc)], origin)
         else:
             self._read(new, origin)
 

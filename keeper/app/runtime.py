@@ -80,15 +80,16 @@ class Keeper:
         for task in ended:
             text = f"the {task.get_name()} has ended, which must never be: the keeper stops"
             fields = {"task": task.get_name()}
-            log.critical("task_ended", exc_info=task.exception(), extra={"text": text, "fields": fields})
+            log.critical("task_ended", exc_info=_why(task), extra={"text": text, "fields": fields})
         self._stop.set()
         for network in self._networks:
             network.stop()
         await asyncio.wait(networks, timeout=DRAIN_S)
         log_shadow(self.status())
-        for each in (*networks, *others, stopped):
-            each.cancel()
-        await asyncio.gather(*networks, *others, stopped, return_exceptions=True)
+        for tasks in (networks, [*others, stopped]):  # what networks tell at their end is still listened to
+            for each in tasks:
+                each.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         if self._refusal is not None:
             raise self._refusal
         if ended:
@@ -163,6 +164,10 @@ class Keeper:
         loop.add_signal_handler(signal.SIGUSR1, self.force, "signal")
         if self._reloader is not None:
             loop.add_signal_handler(signal.SIGHUP, self._reloader.reload, "signal")
+
+
+def _why(ended: asyncio.Task[Never]) -> BaseException | None:
+    return None if ended.cancelled() else ended.exception()
 
 
 def _refusal_in(error: Exception) -> UsageError | None:

@@ -14,6 +14,7 @@ from keeper.domain.status import Leadership
 from keeper.ports import Account, Clock, Emit
 
 _LOOK_EVERY_S = 0.5
+_LONGEST_COUNT = 20
 _FOR_ALL = 0o666
 """Keepers of several users may meet here; the files hold no secret."""
 
@@ -61,24 +62,30 @@ class FileLock:
     def _try(self) -> bool:
         """Lock the file that is there now; one that was taken away meanwhile locks nobody out."""
         try:
-            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, _FOR_ALL)
+            self._file = _opened(self._path)
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._count()
+        except BlockingIOError:
+            self._drop()
+            return False
         except OSError as exc:
+            self._drop()
             raise UsageError(
                 f"no lock can be taken at {self._path} ({exc.strerror}): set TMPDIR to a folder that all keepers of"
                 " this machine share and may write, or COORDINATION=postgres"
             ) from exc
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._epoch = int(os.pread(file, 20, 0) or b"0") + 1
-            os.pwrite(file, str(self._epoch).encode(), 0)
-        except (OSError, ValueError):
-            os.close(file)
-            return False
-        self._file = file
         if self._is_there():
             return True
         self._drop()
         return False
+
+    def _count(self) -> None:
+        """The file holds how many times it was locked; what else it holds is not ours and goes."""
+        assert self._file is not None
+        before = os.pread(self._file, _LONGEST_COUNT, 0)
+        self._epoch = int(before) + 1 if before.isdigit() else 1
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, str(self._epoch).encode(), 0)
 
     def _is_there(self) -> bool:
         assert self._file is not None
@@ -87,10 +94,11 @@ class FileLock:
         return False
 
     def assure(self) -> None:
-        """See Mandate."""
+        """See Mandate. Whoever clears old temporary files away sees that this one is in use."""
         if self._file is None or not self._is_there():
             self._end("its lock was taken away", planned=False)
             raise MandateLost(f"the lock {self._path} was taken away: another keeper may hold it")
+        os.utime(self._file)
 
     async def asked_back(self) -> None:
         """See Mandate."""
@@ -128,3 +136,16 @@ class FileLock:
         return Leadership(
             held=held, shard=self._shard, holder=holder, epoch=self._epoch, since=self._since if held else None
         )
+
+
+def _opened(path: Path) -> int:
+    """The file, made where it is missing; raises OSError."""
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+    with suppress(FileNotFoundError):
+        return os.open(path, flags)
+    try:
+        file = os.open(path, flags | os.O_CREAT | os.O_EXCL, _FOR_ALL)
+    except FileExistsError:
+        return os.open(path, flags)
+    os.fchmod(file, _FOR_ALL)
+    return file

@@ -43,6 +43,7 @@ class StoredJournal(ABC):
 
     async def begin_term(self, account: Account) -> int:
         """See Journal."""
+        self._epochs.pop(account, None)
         self._epochs[account] = await self._database.run(partial(begin_term, account=account), writes=True)
         return self._epochs[account]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 from keeper.domain.budget import DAY_S
 from keeper.domain.errors import KeeperError
@@ -25,10 +26,13 @@ class Settling:
         self._parts = parts
         self._pushing = pushing
         self._learn_whether_paused = learn_whether_paused
+        self._until: float | None = None
+        """Monotonic seconds to which others may land, once that began to count."""
 
     async def settled(self) -> Sequence[Flight]:
         """What was left in flight, by an earlier process or another one; none where the keeper stops before."""
         parts = self._parts
+        self._until = None
         delay_s = parts.config.submit.retry_delay_s / 8
         while not parts.stopping:
             try:
@@ -66,10 +70,12 @@ class Settling:
         """
         parts, ours = self._parts, {flight.nonce for flight in flights}
         patience_s = min(max(_BLOCKS_TO_LAND * parts.view.block_time_s, _SHORTEST_PATIENCE_S), _LONGEST_PATIENCE_S)
-        until, told = parts.clock.monotonic() + patience_s, False
+        if self._until is None:
+            self._until = parts.clock.monotonic() + patience_s
+        told = False
         assert parts.view.state is not None
         mined = parts.view.state.nonce
-        while not parts.stopping and parts.clock.monotonic() < until:
+        while not parts.stopping and parts.clock.monotonic() < self._until:
             try:
                 pending = await parts.outside.chain.pending_nonce()
             except KeeperError:  # not every node tells, and what is there is outbid all the same
@@ -81,5 +87,6 @@ class Settling:
                 told = True
                 parts.tell(OthersInFlight(parts.name, tuple(theirs), patience_s))
             await asyncio.sleep(_LOOK_EVERY_S)
-            mined = await parts.outside.chain.mined_nonce()
+            with suppress(KeeperError):
+                mined = await parts.outside.chain.mined_nonce()
         return told

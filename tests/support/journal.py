@@ -54,6 +54,7 @@ class FakeJournal:
         self.is_open = True
 
     async def begin_term(self, account: Account) -> int:
+        self.epochs.pop(account, None)
         self._check()
         key = account.chain_id, account.address
         self.shelf.epochs[key] = self.epochs[account] = self.shelf.epochs.get(key, 0) + 1

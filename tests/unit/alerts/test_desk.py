@@ -29,7 +29,7 @@ def test_what_passes_by_itself_is_never_told() -> None:
 def test_a_cause_is_told_once_again_after_the_interval_and_when_it_is_over() -> None:
     desk = Desk(repeat_s=REPEAT_S)
     seen = {now: told for now in range(0, 8000, 5) if (told := stages(desk, [DOWN] if now < 7000 else [], now))}
-    assert seen == {15: [Stage.FIRING], 3615: [Stage.FIRING], 7000: [Stage.RESOLVED]}
+    assert seen == {15: [Stage.FIRING], 3615: [Stage.FIRING], 7030: [Stage.RESOLVED]}
 
 
 def test_the_same_cause_with_another_text_is_no_news_and_is_told_with_the_newest() -> None:
@@ -38,7 +38,15 @@ def test_the_same_cause_with_another_text_is_no_news_and_is_told_with_the_newest
     (first,) = desk.look([DOWN], 15)
     assert list(desk.look([replace(DOWN, text="worse")], 20)) == []
     assert first == Message(Stage.FIRING, "AllRpcEndpointsDown", "evm", DOWN.text, 0)
-    assert list(desk.look([], 30)) == [Message(Stage.RESOLVED, "AllRpcEndpointsDown", "evm", "worse", 0)]
+    assert list(desk.look([], 25)) == []
+    assert list(desk.look([], 55)) == [Message(Stage.RESOLVED, "AllRpcEndpointsDown", "evm", "worse", 0)]
+
+
+def test_what_comes_and_goes_is_one_cause() -> None:
+    desk = Desk(repeat_s=REPEAT_S)
+    low = replace(DOWN, name="LowBalance", patience_s=0)
+    seen = {now: told for now in range(0, 600, 5) if (told := stages(desk, [low] if now % 10 else [], now))}
+    assert seen == {5: [Stage.FIRING]}
 
 
 def test_what_has_no_end_is_told_once_in_an_interval_with_how_often_it_happened() -> None:

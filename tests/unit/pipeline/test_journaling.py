@@ -137,6 +137,18 @@ async def test_a_term_begins_without_a_journal_where_that_may_fail(bench: Bench,
     strict.fake.failure = ""
 
 
+async def test_a_term_that_the_journal_could_not_begin_is_not_held_against_whoever_sends(bench: Bench) -> None:
+    await bench.journal.begin_term(ACCOUNT)
+    await FakeJournal(bench.fake.shelf).begin_term(ACCOUNT)
+    bench.fake.failure = FULL
+    assert await bench.journal.begin_term(ACCOUNT) == 0
+    await bench.record(flight(), "signed")
+    bench.fake.failure = ""
+    await wait_until(lambda: not bench.journal.degraded)
+    await bench.record(flight(2), "signed")
+    assert (bench.kinds(1), bench.kinds(2)) == (["signed"], ["signed"])
+
+
 async def test_what_comes_while_the_backlog_is_written_stays_in_order(bench: Bench) -> None:
     bench.fake.failure = FULL
     await bench.record(flight(), "signed")
