@@ -12,6 +12,7 @@ from keeper.alerts.webhook import Webhook
 from keeper.app.clock import SystemClock
 from keeper.app.redaction import Redactor
 from keeper.app.settings import Settings
+from keeper.app.supervising import going_on
 from keeper.domain.errors import UsageError
 from keeper.domain.status import KeeperStatus
 from keeper.ports import Clock
@@ -44,7 +45,10 @@ class Alerting:
         watch, post = self._watch, self._post
         if watch is None or post is None:
             return {}
-        return {"alert watch": lambda: watch.run(status), "alert webhook": post.run}
+        return {
+            "alert watch": lambda: going_on("alerts", lambda: watch.run(status)),
+            "alert webhook": lambda: going_on("posts of alerts", post.run),
+        }
 
     @asynccontextmanager
     async def hearing(self) -> AsyncIterator[None]:

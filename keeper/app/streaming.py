@@ -1,7 +1,6 @@
 """The event streams, as they are set."""
 
 import asyncio
-import logging
 import secrets
 from collections.abc import Callable, Mapping
 from typing import Never
@@ -11,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from keeper.app.redaction import Redactor
 from keeper.app.settings import Settings
+from keeper.app.supervising import going_on
 from keeper.domain.events import Event
 from keeper.domain.units import FeedId
 from keeper.ports import Clock, Observed
@@ -22,10 +22,7 @@ from keeper.server.streams.routes import stream_routes
 from keeper.server.streams.watch import Watch
 from keeper.server.streams.wire import Wire
 
-log = logging.getLogger(__name__)
-
 _BOOT_BYTES = 4
-_RESTART_AFTER_S = 1.0
 
 
 class Streaming:
@@ -66,14 +63,14 @@ class Streaming:
             raise AssertionError
         broadcast = self._broadcast
         watch = Watch(observed, broadcast, looks_at_feeds=lambda: broadcast.looks_at_feeds, clock=self._clock)
-        while True:
-            try:
-                async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(broadcast.run(), name="broadcast")
-                    tasks.create_task(watch.run(), name="watch")
-            except* Exception:  # the supervisor of the streams: a bug in them must not end the keeper
-                log.exception("streaming_failed", extra={"text": "the event streams have crashed, and go on"})
-                await asyncio.sleep(_RESTART_AFTER_S)
+
+        async def both() -> Never:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(broadcast.run(), name="broadcast")
+                tasks.create_task(watch.run(), name="watch")
+            raise AssertionError
+
+        await going_on("event streams", both)
 
     def _made(self, redactor: Redactor) -> Broadcast:
         settings = self._settings

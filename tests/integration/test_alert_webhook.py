@@ -70,6 +70,21 @@ async def receiver(*statuses: int, port: int = 0) -> AsyncIterator[Receiver]:
         await runner.cleanup()
 
 
+async def test_a_webhook_without_an_address_is_given_up_and_nothing_ends() -> None:
+    async with posting("https://hooks..example.org/x") as webhook:
+        with pytest.raises(Rejected, match="check ALERT_WEBHOOK_URL"):
+            await webhook.post_once(DOWN)
+
+
+async def test_one_refused_message_at_the_end_keeps_no_other_back() -> None:
+    async with receiver(400) as hook:
+        webhook = Webhook(hook.url, sender="keeper-0", clean=str, patience=QUICK)
+        for _ in range(3):
+            webhook.put(DOWN)
+        await webhook.flush()
+        assert len(hook.taken) == 2
+
+
 @asynccontextmanager
 async def posting(url: str) -> AsyncIterator[Webhook]:
     webhook = Webhook(url, sender="keeper-0", clean=lambda text: text.replace("hush", "[redacted]"), patience=QUICK)

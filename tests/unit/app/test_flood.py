@@ -54,3 +54,23 @@ def test_what_comes_in_good_measure_is_always_written() -> None:
         record = line("health")
         record.paced = True
         assert list(gate.passing(record, 0.0)) == [record]
+
+
+def test_what_was_left_out_last_is_written_at_the_end() -> None:
+    gate = FloodGate()
+    for number in range(AT_ONCE + 3):
+        list(gate.passing(line(number=number), 0.0))
+    (last,) = gate.drain()
+    assert vars(last)["fields"] == {"number": AT_ONCE + 2, "left_out": 2}
+    assert list(gate.drain()) == []
+
+
+def test_a_line_that_was_left_out_says_what_it_said_then() -> None:
+    gate, said = FloodGate(), ["first"]
+    record = logging.makeLogRecord({"name": "library", "msg": "it said %s", "args": (said,)})
+    for _ in range(AT_ONCE):
+        list(gate.passing(logging.makeLogRecord({"name": "library", "msg": "it said %s", "args": (said,)}), 0.0))
+    list(gate.passing(record, 0.0))
+    said[:] = ["second"]
+    (last,) = gate.drain()
+    assert last.getMessage() == "it said ['first']"

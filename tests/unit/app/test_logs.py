@@ -190,6 +190,17 @@ def test_nobody_waits_for_a_stuck_stream_and_lost_lines_are_counted() -> None:
     assert len(lines) == 1 + 10_000 + 1
 
 
+def test_a_line_that_cannot_be_made_harms_nobody_who_logs(capsys: pytest.CaptureFixture[str]) -> None:
+    stream = io.StringIO()
+    with logging_as(settings(), stream):
+        for _ in range(20):
+            log.warning("%d frames", "no number")
+        log.warning({"a": "message"})
+        log.info("something_happened")
+    assert "something_happened" in [line["message"] for line in logged(stream)]
+    assert "no number" in capsys.readouterr().err
+
+
 def test_logging_is_left_as_it_was_found() -> None:
     root, ours = logging.getLogger(), logging.getLogger("keeper")
     before = (root.handlers[:], root.level, ours.level)

@@ -129,6 +129,20 @@ async def test_something_that_must_never_end_ends_the_keeper_once_all_has_landed
     assert told.exc_info is not None
 
 
+async def test_a_task_that_is_cancelled_by_nobody_knows_who_ends_the_keeper_in_order_too() -> None:
+    async def is_cancelled() -> Never:
+        raise asyncio.CancelledError
+
+    keeper = Keeper(
+        source=Silence(),
+        networks=[await network(FakeChain(), falls=0)],
+        clock=LoopClock(),
+        beside={"elections": is_cancelled},
+    )
+    with pytest.raises(Fatal, match="this has ended: elections"):
+        await keeper.run()
+
+
 async def test_a_network_that_is_refused_ends_the_keeper() -> None:
     refused = await network(FakeChain(), falls=0, kind=Refused)
     keeper = Keeper(source=Silence(), networks=[refused], clock=LoopClock())

@@ -1,6 +1,7 @@
 """One sender for an account on one machine."""
 
 import asyncio
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.support.clock import LoopClock
 pytestmark = pytest.mark.looptime
 
 ACCOUNT = Account("evm", 1, "0xAb")
+FILE = "pyth-keeper-1-0xab.lock"
 MakeLock = Callable[..., FileLock]
 
 
@@ -93,3 +95,29 @@ async def test_who_was_overtaken_from_another_machine_is_refused_from_then_on(
     assert events[-1] == LeadershipLost("evm", "1-0xab", 1, "another keeper has begun to send", planned=False)
     with pytest.raises(UsageError, match=r"another keeper has begun to send: keepers that share a journal have to"):
         await lock.gain(ACCOUNT)
+
+
+async def test_what_a_lock_file_holds_that_is_no_number_refuses_nobody(make: MakeLock, tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text("garbage")
+    lock = make(waits=False)
+    await lock.gain(ACCOUNT)
+    assert lock.status().epoch == 1
+    await lock.release()
+
+
+async def test_a_lock_file_is_for_keepers_of_other_users_too(make: MakeLock, tmp_path: Path) -> None:
+    lock = make()
+    await lock.gain(ACCOUNT)
+    await lock.release()
+    file = tmp_path / FILE
+    assert file.stat().st_mode & 0o777 == 0o666
+
+
+async def test_a_lock_in_use_does_not_grow_old(make: MakeLock, tmp_path: Path) -> None:
+    lock = make()
+    await lock.gain(ACCOUNT)
+    file = tmp_path / FILE
+    os.utime(file, (0, 0))
+    lock.assure()
+    assert file.stat().st_mtime > 0
+    await lock.release()

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from keeper.domain.errors import Refusal, Rejected, SendRefused, Uncertain
+from keeper.domain.errors import Refusal, Rejected, SendRefused, Transient, Uncertain
 from keeper.domain.events import OthersInFlight, PushFinal, PushSent
 from keeper.domain.price import Price
 from keeper.domain.transaction import Outcome
@@ -155,3 +155,24 @@ async def test_a_node_that_does_not_tell_what_is_pending_keeps_nobody_from_sendi
         bench.publish(F1=100_000)
         await settle()
         assert bench.outcomes() == [Outcome.CONFIRMED]
+
+
+async def test_a_node_that_fails_meanwhile_makes_nobody_wait_for_longer(start: Start) -> None:
+    class Failing(FakeChain):
+        failing = False
+
+        async def mined_nonce(self) -> int:
+            if self.failing:
+                raise Transient("the node does not answer")
+            return await super().mined_nonce()
+
+    chain = Failing(automine=False)
+    async with start(chain=chain) as bench:
+        bench.publish(F1=100_000)
+        await settle()
+    chain.failing = True
+    async with start(chain=chain, journal=FakeJournal()) as bench:
+        bench.publish(F1=110_000)
+        await settle(4)
+        assert len(bench.told(OthersInFlight)) == 1
+        assert [sent.nonce for sent in bench.told(PushSent)] == [0]
