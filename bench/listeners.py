@@ -39,7 +39,7 @@ class Tally:
     """Of each `sent`, from its time to that at which each client had it."""
 
     def note_greetings(self) -> None:
-        """Whether that were all of them."""
+        """Tell once all were greeted."""
         if self.greeted == self.expected:
             self.all_greeted.set()
 

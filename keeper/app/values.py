@@ -243,7 +243,8 @@ ChainId = Annotated[int, _range("a chain id", 1, 10**18 - 1)]
 Count = Annotated[int, _range("a whole number", 0, 1000)]
 CountAtLeastOne = Annotated[int, _range("a whole number", 1, 1000)]
 Clients = Annotated[int, _range("a number of clients", 0, 1_000_000)]
-Frames = Annotated[int, _range("a number of events", 1, 1_000_000)]
+Frames = Annotated[int, _range("a number of events", 32, 1_000_000)]
+"""Events are told in groups of up to 32."""
 PercentileOrNone = Annotated[
     int | None, PlainValidator(lambda value: whole(value, what="a percentile", least=0, most=100) or None)
 ]

@@ -1,5 +1,6 @@
 """GET /v1/feeds/{network}/{feed}: why one feed is due or not."""
 
+import asyncio
 from collections.abc import Sequence
 from difflib import get_close_matches
 
@@ -37,7 +38,7 @@ class FeedRoutes:
         feeds = await paced(network.feeds)
         feed = _named(name, feeds)
         if feed is None:
-            return _unknown(name, feeds, network)
+            return await _unknown(name, feeds, network)
         return json_response(explained_view(network, feed, self._observed.status().now))
 
 
@@ -50,8 +51,8 @@ def _named(name: str, feeds: Sequence[FeedStatus]) -> FeedStatus | None:
     return next(exact, None) or next(by_id, None) or next(folded, None)
 
 
-def _unknown(name: str, feeds: Sequence[FeedStatus], network: NetworkStatus) -> web.Response:
-    near = _near(name, [feed.alias for feed in feeds])
+async def _unknown(name: str, feeds: Sequence[FeedStatus], network: NetworkStatus) -> web.Response:
+    near = await asyncio.to_thread(_near, name, [feed.alias for feed in feeds])
     hint = f"did you mean {' or '.join(near)}" if near else "name it by alias or id, as in /status"
     return json_response({"error": f"there is no such feed on {network.name}: {hint}", "near": near}, status=404)
 

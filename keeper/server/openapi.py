@@ -1,5 +1,6 @@
 """GET /openapi.json: what the routes take and answer, made from the shapes that they are written with (OpenAPI 3.1)."""
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -108,9 +109,10 @@ OPERATIONS: Sequence[Operation] = (
 
 def routes() -> list[web.RouteDef]:
     """The one that answers with the document."""
+    described = functools.cache(document)
 
     async def answer(_request: web.Request) -> web.Response:
-        return json_response(document())
+        return json_response(described())
 
     return [web.get("/openapi.json", answer)]
 

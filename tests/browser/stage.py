@@ -29,6 +29,8 @@ class Stage:
         self.streams = True
         """Whether there is a stream of events."""
         self._listeners: set[web.StreamResponse] = set()
+        self.boot = "boot"
+        """What the ids of its frames begin with."""
         self._sent = 0
         self._ended = asyncio.Event()
         self._server: Server | None = None
@@ -82,7 +84,7 @@ class Stage:
 
     def _frame(self, kind: str, fields: dict[str, Any]) -> str:
         self._sent += 1
-        frame = {"id": f"boot-{self._sent}", "type": kind, "at": self.watched.current.now, **fields}
+        frame = {"id": f"{self.boot}-{self._sent}", "type": kind, "at": self.watched.current.now, **fields}
         return f"id: {frame['id']}\nevent: {kind}\ndata: {json.dumps(frame)}\n\n"
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
@@ -90,7 +92,9 @@ class Stage:
         await response.prepare(request)
         if "last" in request.query:
             return response
-        await response.write(self._frame("hello", {"boot": "boot", "resumed": True}).encode())
+        await response.write(
+            self._frame("hello", {"boot": self.boot, "newest": "", "whole": True, "missed": []}).encode()
+        )
         self._listeners.add(response)
         try:
             await self._ended.wait()

@@ -262,6 +262,21 @@ async def test_leaves_no_push_in_flight_whose_end_it_missed(browser: Browser, st
         await expect(visitor.page.locator("#timeline li")).to_contain_text("end not seen")
 
 
+async def test_pushes_of_a_keeper_that_was_started_anew_are_others(browser: Browser, stage: Stage) -> None:
+    stage.show(BTC)
+    await stage.start()
+    async with visiting(browser, stage.url) as visitor:
+        await follow(visitor, stage)
+        lines = visitor.page.locator("#timeline li")
+        began = stage.watched.current.now
+        for at, boot, digits in ((began, "first", "aa"), (began + 1, "second", "bb")):
+            stage.boot = boot
+            await stage.play("sent", network=NETWORK.name, push=1, at=at, tx_hash=f"0x{digits * 32}", feeds=[], nonce=7)
+        await expect(lines).to_have_count(2)
+        await expect(lines.first).to_contain_text("bbbb")
+        await expect(lines.last).to_contain_text("aaaa")
+
+
 async def test_polls_the_status_where_there_is_no_stream(browser: Browser, stage: Stage) -> None:
     stage.show(BTC)
     stage.streams = False

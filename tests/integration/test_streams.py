@@ -77,6 +77,28 @@ async def test_both_ways_tell_the_same() -> None:
         assert [force.body, lost.body] == [await websocket.receive_json(), await websocket.receive_json()]
 
 
+async def test_a_client_of_old_is_told_what_it_needs() -> None:
+    it = broadcast()
+    async with serving(it) as session:
+        reader, writer = await asyncio.open_connection(HOST, session._base_url.port)  # type: ignore[union-attr]
+        writer.write(b"GET /v1/sse/events HTTP/1.0\r\nHost: keeper\r\n\r\n")
+        async with asyncio.timeout(5):
+            answer = (await reader.read()).decode()
+        writer.close()
+    assert " 505 " in answer.splitlines()[0]
+    assert "a stream needs HTTP/1.1" in answer
+
+
+async def test_a_keeper_that_stops_tells_all_that_has_happened() -> None:
+    it = broadcast()
+    async with serving(it) as session, session.get("/v1/sse/events?events=push") as response:
+        await frames(response, 1)
+        for number in range(1, 101):
+            it(final(number))
+        it.close()
+        assert await frames_of_pushes(response, 100) == list(range(1, 101))
+
+
 async def test_filters_leave_out_what_is_not_wanted() -> None:
     it = broadcast()
     async with serving(it) as session, session.get("/v1/sse/events?events=push") as response:

@@ -10,6 +10,7 @@ const POLL_MS = 2_000;
 const REFRESH_MS = 15_000;
 const SOON_MS = 250;
 const QUIET_MS = 10_000;
+const DEAD_MS = 75_000; // health is told every minute
 const STALE_MS = 5_000;
 const OPEN_AGAIN_MS = 15_000;
 
@@ -24,6 +25,8 @@ export class Connection {
   #lostAt = null;
   #asked = 0;
   #greeted = false;
+  #framed = Date.now();
+  #source = null;
 
   /** `tell` is called with the kind of the connection and the moment since when the page is stale. */
   constructor(state, tell) {
@@ -69,7 +72,8 @@ export class Connection {
   }
 
   #open() {
-    const source = new EventSource(STREAM);
+    const source = this.#source = new EventSource(STREAM);
+    this.#framed = Date.now();
     source.onopen = () => {
       this.#streams = true;
       this.#heard = Date.now();
@@ -79,14 +83,14 @@ export class Connection {
       this.#streams = false;
       this.#lostAt ??= Date.now();
       // Closed for good, by an answer that is no stream: /status is polled, and the stream tried again now and then.
-      if (source.readyState === EventSource.CLOSED) setTimeout(() => this.#open(), OPEN_AGAIN_MS);
+      if (source.readyState === EventSource.CLOSED && source === this.#source) setTimeout(() => this.#open(), OPEN_AGAIN_MS);
       this.#announce();
     };
     for (const type of TYPES) source.addEventListener(type, (event) => this.#take(type, event.data));
   }
 
   #take(type, data) {
-    this.#heard = Date.now();
+    this.#heard = this.#framed = Date.now();
     this.#lostAt = null;
     const frame = { type, ...JSON.parse(data) };
     if (type === "hello" && this.#greeted) this.#recall();
@@ -106,6 +110,10 @@ export class Connection {
     const now = Date.now(), quiet = now - this.#heard > QUIET_MS;
     const every = !this.#streams ? POLL_MS : quiet ? QUIET_MS / 2 : REFRESH_MS;
     if (now - this.#asked >= every) this.refresh();
+    if (this.#streams && now - this.#framed > DEAD_MS) {
+      this.#source.close();
+      this.#open();
+    }
     this.#announce();
   }
 

@@ -9,7 +9,7 @@ export class Detail {
   #state;
   #dialog = document.querySelector("#detail");
   #body = document.querySelector("#detail-body");
-  #key = null;
+  #opening = 0;
   #timer = null;
   #spark = sparkline();
   #drawn = "";
@@ -19,7 +19,7 @@ export class Detail {
     document.querySelector("#close").addEventListener("click", () => this.#dialog.close());
     this.#dialog.addEventListener("click", (event) => event.target === this.#dialog && this.#dialog.close());
     this.#dialog.addEventListener("close", () => {
-      this.#key = null;
+      this.#opening += 1;
       clearTimeout(this.#timer);
     });
   }
@@ -27,28 +27,28 @@ export class Detail {
   open(key) {
     const row = this.#state.feeds.get(key);
     if (!row) return;
-    this.#key = key;
+    const opening = ++this.#opening;
     this.#drawn = "";
     text(document.querySelector("#detail-title"), row.feed.alias);
     this.#body.replaceChildren(el("p", { class: "quiet" }, "Asking the keeper …"));
     this.#dialog.showModal();
-    this.#ask(row);
+    this.#ask(row, opening);
   }
 
-  async #ask(row) {
-    const key = row.key;
+  /** Again and again, until the dialog is closed or shows something else. */
+  async #ask(row, opening) {
     try {
       const answer = await fetch(`/v1/feeds/${encodeURIComponent(row.network)}/${row.feed.id}`, { signal: AbortSignal.timeout(5_000) });
       const told = await answer.json();
-      if (this.#key !== key) return;
+      if (this.#opening !== opening) return;
       if (answer.ok) this.#draw(told, row);
       else this.#body.replaceChildren(el("p", { class: "notice" }, told.error));
     } catch {
-      if (this.#key !== key) return;
+      if (this.#opening !== opening) return;
       this.#drawn = "";
       this.#body.replaceChildren(el("p", { class: "notice" }, "The keeper does not answer. Asking again …"));
     }
-    this.#timer = setTimeout(() => this.#ask(row), AGAIN_MS);
+    this.#timer = setTimeout(() => this.#ask(row, opening), AGAIN_MS);
   }
 
   #draw(told, row) {

@@ -139,7 +139,7 @@ export class FeedsTable {
     const flies = carrier !== null && feed.reason === "not_newer";
     text(cells.verdict, flies ? "in flight" : feed.verdict);
     attribute(cells.verdict, "data-tone", flies ? "flying" : feed.verdict);
-    text(cells.reason, flies ? `push #${carrier}` : words(feed.reason));
+    text(cells.reason, flies ? `push #${carrier.number}` : words(feed.reason));
     drawSparkline(cells.spark, points);
     this.#drawAges(shown, { feed });
   }

@@ -111,7 +111,7 @@ export class State {
     push.state = "unseen";
     for (const { feed } of push.feeds) {
       const row = this.feeds.get(`${push.network}/${feed}`);
-      if (row?.carrier === push.number) row.carrier = null;
+      if (row?.carrier === push) row.carrier = null;
     }
   }
 
@@ -131,10 +131,11 @@ export class State {
   }
 
   #push(frame) {
-    const key = `${frame.network}/${frame.push}`, [boot, order] = ordered(frame.id);
+    // Numbers of pushes begin anew with each process.
+    const [boot, order] = ordered(frame.id), key = `${frame.network}/${boot}/${frame.push}`;
     const push = this.pushes.get(key) ?? { key, network: frame.network, number: frame.push, began: frame.at, feeds: [], replaced: 0 };
-    if (push.boot === boot && order <= push.order) return;
-    Object.assign(push, { boot, order, at: frame.at, began: Math.min(push.began, frame.at) });
+    if (order <= push.order) return;
+    Object.assign(push, { order, at: frame.at, began: Math.min(push.began, frame.at) });
     this.pushes.set(key, push);
     push.state = frame.outcome ?? frame.type;
     if (frame.feeds?.length) push.feeds = merged(push.feeds, frame.feeds);
@@ -145,7 +146,7 @@ export class State {
     for (const { feed } of push.feeds) {
       const row = this.feeds.get(`${frame.network}/${feed}`);
       if (!row) continue;
-      row.carrier = FLYING.has(push.state) ? push.number : row.carrier === push.number ? null : row.carrier;
+      row.carrier = FLYING.has(push.state) ? push : row.carrier === push ? null : row.carrier;
       const isNews = frame.outcome && !(row.feed.last_push?.at > frame.at);
       this.#touch(row, isNews ? { last_push: { at: frame.at, outcome: frame.outcome } } : {});
     }

@@ -149,7 +149,9 @@ class Broadcast:
 
     def close(self) -> None:
         """Tell what there still is to be told; then whoever listens has to go."""
-        messages = [*self._encoded()]
+        messages: list[Message] = []
+        while self._pending:
+            messages += self._encoded()
         for listener in self._listeners:
             for message in messages:
                 listener.offer(message)

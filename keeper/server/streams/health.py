@@ -60,7 +60,7 @@ class StreamingHealth(msgspec.Struct, frozen=True):
 DISABLED = StreamingHealth(
     "disabled",
     StreamingView(enabled=False, websocket=None, sse=None, boot=None, newest=None),
-    StreamingMetrics(0, 0, 0, 0, 0, 0, {}, 0),
+    StreamingMetrics(0, 0, 0, 0, 0, 0, {"low": 0, "medium": 0, "high": 0}, 0),
 )
 
 

@@ -1,5 +1,6 @@
 """What is told to whom: the frames that are kept, and what waits for each client. No I/O, no clock."""
 
+import sys
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -48,11 +49,15 @@ class Backlog:
         self._dropped[message.priority] += 1
         return message.priority
 
-    def take(self, most: int) -> list[Message]:
-        """The oldest ones, of whatever priority, as many as that."""
+    def take(self, most: int, most_bytes: int = sys.maxsize) -> list[Message]:
+        """The oldest ones, of whatever priority, as many as that; none more once they have so many bytes."""
         taken: list[Message] = []
-        while len(taken) < most and (queues := [queue for queue in self._queues.values() if queue]):
+        size = 0
+        while (
+            len(taken) < most and size < most_bytes and (queues := [queue for queue in self._queues.values() if queue])
+        ):
             taken.append(min(queues, key=lambda queue: queue[0].sequence).popleft())
+            size += len(taken[-1].sse)
         return taken
 
     def dropped(self) -> Counter[Priority]:
@@ -77,8 +82,6 @@ class Resumption:
     messages: Sequence[Message]
     missed: frozenset[Priority]
     """Of these some that it may have wanted are no longer kept."""
-    known: bool
-    """Whether the id that it gave is one of this process; so if it gave none."""
 
 
 class Hub:
@@ -113,12 +116,12 @@ class Hub:
         if since is None:
             messages = [*self._after(0, wanted)][-last:] if last else []
             position = messages[0].sequence - 1 if messages else self.newest
-            return Resumption(position, messages, frozenset(), known=True)
+            return Resumption(position, messages, frozenset())
         boot, sequence = since
         if boot != self.boot or sequence > self.newest:
-            return Resumption(self.newest, [], wanted.priorities, known=False)
+            return Resumption(self.newest, [], wanted.priorities)
         missed = frozenset(each for each in wanted.priorities if self._forgotten[each] > sequence)
-        return Resumption(sequence, [*self._after(sequence, wanted)], missed, known=True)
+        return Resumption(sequence, [*self._after(sequence, wanted)], missed)
 
     def _after(self, sequence: int, wanted: Wanted) -> Iterator[Message]:
         in_order = merge(*self._kept.values(), key=lambda message: message.sequence)

@@ -51,6 +51,8 @@ class Listener:
         self._tally = tally
         self._encoded: Callable[[Message], bytes] = attrgetter(kind.value)
         self._stalled_since: float | None = None
+        self._unread = 0
+        """Bytes that waited for the socket at the last look at a client that had stalled."""
         self._wrote_at = 0.0
 
     def offer(self, message: Message) -> None:
@@ -84,7 +86,7 @@ class Listener:
         if dropped := self.backlog.dropped():
             low, medium, high = (dropped[priority] for priority in Priority)
             self.say(DroppedFrame(low=low, medium=medium, high=high))
-        messages = self.backlog.take(_AT_ONCE)
+        messages = self.backlog.take(_AT_ONCE, _UNREAD_BYTES)
         if messages:
             self._transport.write(b"".join(map(self._encoded, messages)))
             self._tally.sent[self.kind] += len(messages)
@@ -95,7 +97,8 @@ class Listener:
         return bool(messages)
 
     def _mind_the_stall(self, now: float) -> None:
-        if self._stalled_since is None:
+        before, self._unread = self._unread, self._transport.get_write_buffer_size()
+        if self._stalled_since is None or self._unread < before:
             self._stalled_since = now
         elif now - self._stalled_since >= STALL_S:
             self._tally.cut_off += 1

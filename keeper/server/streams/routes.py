@@ -1,5 +1,7 @@
 """The streams as the server offers them."""
 
+import functools
+
 from aiohttp import web
 
 from keeper.ports import Observed
@@ -21,8 +23,10 @@ def stream_routes(
         answer = DISABLED if broadcast is None else streaming_health(broadcast, ways)
         return json_response(answer, status=503 if answer.status == "unhealthy" else 200)
 
+    described = functools.cache(asyncapi)
+
     async def document(_request: web.Request) -> web.Response:
-        return json_response(asyncapi())
+        return json_response(described())
 
     routes = [web.get("/v1/health/streaming", healthy)]
     if broadcast is not None:

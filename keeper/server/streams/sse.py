@@ -2,15 +2,17 @@
 
 from contextlib import suppress
 
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, hdrs, web
 
 from keeper.domain.errors import UsageError
 from keeper.ports import Observed
+from keeper.server.errors import json_response
 from keeper.server.streams.asking import Asked, full, refused, transport_of
 from keeper.server.streams.broadcast import Broadcast, Full
 from keeper.server.streams.listener import Kind
 
 _HEADERS = {hdrs.CONTENT_TYPE: "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
+_OLD_HTTP = "a stream needs HTTP/1.1: a proxy in between may have to be told so (nginx: proxy_http_version 1.1)"
 _RETRY = b"retry: 1000\n\n"
 """Whoever loses the stream comes back after a second."""
 
@@ -24,6 +26,8 @@ class ServerSentEvents:
 
     async def listen(self, request: web.Request) -> web.StreamResponse:
         """Until the client leaves, is cut off, or the keeper ends."""
+        if request.version < HttpVersion11:
+            return json_response({"error": _OLD_HTTP}, status=505)
         try:
             asked = Asked(request, self._observed)
             with self._broadcast.place(Kind.SSE):

@@ -40,7 +40,7 @@ class Watch:
         self._looks_at_feeds = looks_at_feeds
         self._clock = clock
         self._feeds: dict[tuple[str, FeedId], FeedStatus] = {}
-        self._parts: dict[object, object] = {}
+        self._parts: dict[tuple[str, ...], object] = {}
         self._health_told_at: float | None = None
 
     async def run(self) -> Never:
@@ -59,18 +59,18 @@ class Watch:
         status = self._observed.status()
         for network in status.networks:
             for endpoint in network.endpoints:
-                if self._is_new((network.name, endpoint.name), endpoint.state):
+                if self._is_new(("rpc", network.name, endpoint.name), endpoint.state):
                     self._tell(EndpointSeen(network.name, endpoint))
-            if network.balance is not None and self._is_new(network.name, network.balance):
+            if network.balance is not None and self._is_new(("balance", network.name), network.balance):
                 self._tell(BalanceSeen(network.name, network.balance, network.spending.runway_s))
-        if self._is_new("config", status.config):
+        if self._is_new(("config",), status.config):
             self._tell(ConfigSeen(status.config))
         self._look_at_health(status)
 
     def _look_at_health(self, status: KeeperStatus) -> None:
         overall, now = health(status), self._clock.monotonic()
         ill = {name: part.status for name, part in overall.components.items() if part.status is not Level.HEALTHY}
-        is_new = self._is_new("health", (overall.status, ill))
+        is_new = self._is_new(("health",), (overall.status, ill))
         if is_new or self._health_told_at is None or now - self._health_told_at >= HEALTH_EVERY_S:
             self._health_told_at = now
             problems = tuple((name, overall.components[name].why) for name in ill)
@@ -98,7 +98,7 @@ class Watch:
         if feed.on_chain is not None and (before is None or before.on_chain != feed.on_chain):
             self._tell(OnChainSeen(name, feed_id, alias, feed.on_chain, _origin(feed, network)))
 
-    def _is_new(self, what: object, value: object) -> bool:
+    def _is_new(self, what: tuple[str, ...], value: object) -> bool:
         is_new = self._parts.get(what) != value
         self._parts[what] = value
         return is_new

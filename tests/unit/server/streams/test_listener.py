@@ -1,6 +1,7 @@
 """One client: it gets what it takes, hears that the stream lives, and is cut off where it takes nothing."""
 
 import asyncio
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -125,3 +126,22 @@ async def test_leaves_when_its_connection_does() -> None:
     it.socket.closing = True
     it.listener.flush(20)
     assert it.listener.gone.done()
+
+
+async def test_a_client_that_reads_slowly_but_always_is_never_cut_off() -> None:
+    it = Client()
+    for second in range(10 * int(STALL_S)):
+        it.socket.unread_bytes = FULL_BYTES - second
+        it.listener.flush(float(second))
+    assert not it.socket.aborted
+
+
+async def test_is_handed_no_more_than_a_little_at_once_however_large_frames_are() -> None:
+    it = Client()
+    it.written()
+    large = replace(message(1), sse=b"x" * FULL_BYTES)
+    for _ in range(3):
+        it.listener.offer(large)
+    it.socket.write = lambda data: it.socket.__setattr__("unread_bytes", it.socket.unread_bytes + len(data))  # type: ignore[method-assign]
+    it.listener.flush(20)
+    assert it.socket.unread_bytes == FULL_BYTES
