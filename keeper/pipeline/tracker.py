@@ -134,6 +134,11 @@ class OnChainView:
         """The on-chain price; None for a feed that was never pushed."""
         return self._prices.get(feed_id)
 
+    def knows(self, pushed: Mapping[FeedId, Price]) -> bool:
+        """Whether of each feed a price is known to be on chain that is as new as the one pushed."""
+        known = {feed_id: self._prices.get(feed_id) for feed_id in pushed}
+        return all(_newer(pushed[feed_id], price) is price for feed_id, price in known.items())
+
     def coming(self, feed_id: FeedId) -> Price | None:
         """The price that will be on chain once everything in flight has landed."""
         price = self._prices.get(feed_id)

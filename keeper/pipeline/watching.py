@@ -176,9 +176,9 @@ class Watcher:
         if attempt.since:
             self._inclusion.learn(self._flights.now - attempt.since)
         self._view.landed(receipt, attempt.plan)
-        self._view.forget(flight.push)
-        if attempt.plan is not None and not receipt.writes:
+        if attempt.plan is not None and not (receipt.writes and self._view.knows(attempt.plan.prices)):
             await self._read_anew()
+        self._view.forget(flight.push)
         self._landed(self._flights.finished(flight))
         return flight
 
@@ -194,7 +194,10 @@ class Watcher:
             return ""
 
     async def _read_anew(self) -> None:
-        """What is on chain is not what was thought, nor perhaps the update fee; the next poll tells if nobody does."""
+        """What is on chain is not what was thought, nor perhaps the update fee; the next poll tells if nobody does.
+
+        Until it is told, the push counts as in flight: what it carried is not pushed again on what was thought.
+        """
         with suppress(KeeperError):
             await self._view.glance()
             if self._view.terms_are_due:

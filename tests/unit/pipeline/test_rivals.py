@@ -1,15 +1,17 @@
 """Others push to the same contract: they are noticed, respected, and raced at no more than half the price."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
 from keeper.domain.events import PushFinished
 from keeper.domain.price import Price
 from keeper.domain.transaction import Outcome
+from keeper.domain.units import FeedId
 from keeper.pipeline.debounce import DebounceMode
 from keeper.pipeline.rivals import IfNecessary
-from keeper.ports import ChainListener
+from keeper.ports import ChainListener, Glance
 from tests.support.chain import FakeChain, Pending
 from tests.support.clock import LoopClock
 from tests.support.market import FEEDS
@@ -25,6 +27,12 @@ class ToldChain(FakeChain):
     """Tells of what rivals write, and of nothing else."""
 
     listener: ChainListener | None = None
+    glance_s: float = 0.0
+    """How long a read takes."""
+
+    async def glance(self, feeds: Sequence[FeedId]) -> Glance:
+        await asyncio.sleep(self.glance_s)
+        return await super().glance(feeds)
 
     async def follow(self, listener: ChainListener) -> None:
         self.listener = listener
@@ -136,6 +144,47 @@ async def test_a_lost_race_costs_half_and_is_no_failure(start: Start) -> None:
         bench.publish(F1=120_000, F2=100_000)
         await asyncio.sleep(1)
         assert bench.outcomes() == [Outcome.LOST_RACE, Outcome.CONFIRMED]
+
+
+@pytest.mark.parametrize(
+    ("rule", "outcome"), [(IfNecessary.ALWAYS, Outcome.LOST_RACE), (IfNecessary.NEVER, Outcome.NOTHING_NEWER)]
+)
+async def test_nothing_is_pushed_again_before_it_is_known_who_was_faster(
+    start: Start, rule: IfNecessary, outcome: Outcome
+) -> None:
+    chain = ToldChain()
+    async with start(chain=chain, if_necessary=rule) as bench:
+        await quiet(bench)
+        chain.automine = False
+        chain.glance_s = 5.0
+        bench.publish(F1=110_000, F2=100_000)
+        await asyncio.sleep(0.1)
+        chain.rival_pushes(110_000, told=False)
+        chain.mine()
+        chain.automine = True
+        for _ in range(20):
+            await asyncio.sleep(1)
+            bench.publish(F1=110_000, F2=100_000)
+        assert bench.outcomes() == [outcome]
+        assert rival_writes(bench) == [1, 0]
+
+
+async def test_a_race_lost_by_one_of_two_feeds_is_not_run_again(start: Start) -> None:
+    chain = ToldChain()
+    async with start(chain=chain) as bench:
+        await quiet(bench)
+        chain.automine = False
+        bench.publish(F1=110_000, F2=110_000)
+        await asyncio.sleep(0.1)
+        chain.rival_pushes(110_000, told=False)
+        chain.mine()
+        chain.automine = True
+        for _ in range(20):
+            await asyncio.sleep(1)
+            bench.publish(F1=110_000, F2=110_000)
+        (push,) = bench.told(PushFinished)
+        assert push.written == (F2,)
+        assert rival_writes(bench) == [1, 0]
 
 
 async def test_a_race_lost_without_conditions_is_not_run_again(start: Start) -> None:
