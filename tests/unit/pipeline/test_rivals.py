@@ -51,6 +51,16 @@ async def quiet(bench: Bench) -> None:
     bench.events.clear()
 
 
+async def be_outrun(bench: Bench, chain: ToldChain, **prices: int) -> None:
+    """A rival's push of the first feed lands in the same block before ours."""
+    chain.automine = False
+    bench.publish(**prices)
+    await asyncio.sleep(0.1)
+    chain.rival_pushes(prices["F1"], told=False)
+    chain.mine()
+    chain.automine = True
+
+
 def rival_writes(bench: Bench) -> list[int]:
     return [feed.rival_writes for feed in bench.network.status().feeds]
 
@@ -126,12 +136,7 @@ async def test_a_lost_race_costs_half_and_is_no_failure(start: Start) -> None:
     async with start(chain=chain, if_necessary=IfNecessary.ALWAYS) as bench:
         await quiet(bench)
         balance = chain.balance
-        chain.automine = False
-        bench.publish(F1=110_000, F2=100_000)
-        await asyncio.sleep(0.1)
-        chain.rival_pushes(110_000, told=False)
-        chain.mine()
-        chain.automine = True
+        await be_outrun(bench, chain, F1=110_000, F2=100_000)
         await asyncio.sleep(8)
         (lost,) = bench.told(PushFinished)
         assert lost.outcome is Outcome.LOST_RACE
@@ -155,13 +160,8 @@ async def test_nothing_is_pushed_again_before_it_is_known_who_was_faster(
     chain = ToldChain()
     async with start(chain=chain, if_necessary=rule) as bench:
         await quiet(bench)
-        chain.automine = False
         chain.glance_s = 5.0
-        bench.publish(F1=110_000, F2=100_000)
-        await asyncio.sleep(0.1)
-        chain.rival_pushes(110_000, told=False)
-        chain.mine()
-        chain.automine = True
+        await be_outrun(bench, chain, F1=110_000, F2=100_000)
         for _ in range(20):
             await asyncio.sleep(1)
             bench.publish(F1=110_000, F2=100_000)
@@ -173,12 +173,7 @@ async def test_a_race_lost_by_one_of_two_feeds_is_not_run_again(start: Start) ->
     chain = ToldChain()
     async with start(chain=chain) as bench:
         await quiet(bench)
-        chain.automine = False
-        bench.publish(F1=110_000, F2=110_000)
-        await asyncio.sleep(0.1)
-        chain.rival_pushes(110_000, told=False)
-        chain.mine()
-        chain.automine = True
+        await be_outrun(bench, chain, F1=110_000, F2=110_000)
         for _ in range(20):
             await asyncio.sleep(1)
             bench.publish(F1=110_000, F2=110_000)
@@ -191,12 +186,7 @@ async def test_a_race_lost_without_conditions_is_not_run_again(start: Start) -> 
     chain = ToldChain()
     async with start(chain=chain, if_necessary=IfNecessary.NEVER) as bench:
         await quiet(bench)
-        chain.automine = False
-        bench.publish(F1=110_000, F2=100_000)
-        await asyncio.sleep(0.1)
-        chain.rival_pushes(110_000, told=False)
-        chain.mine()
-        chain.automine = True
+        await be_outrun(bench, chain, F1=110_000, F2=100_000)
         await asyncio.sleep(30)
         assert bench.outcomes() == [Outcome.NOTHING_NEWER]
 
