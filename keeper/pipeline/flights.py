@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from keeper.domain.errors import JournalError
 from keeper.domain.events import PushFinished, PushRetried
@@ -47,6 +48,8 @@ class Flights:
         """Hashes of flights that have ended."""
         self._aside: set[int] = set()
         """Pushes that others go on without: they wait behind a nonce gap, or theirs seems to be used."""
+        self._untold: set[int] = set()
+        """Pushes that are mined, and whose outcome is not told yet."""
 
     @property
     def account(self) -> Account:
@@ -70,11 +73,12 @@ class Flights:
 
     @property
     def in_flight(self) -> int:
-        """How many nonces are neither mined nor given back.
+        """How many nonces are neither mined, with an outcome that was told, nor given back.
 
         One that is final is here until the journal has that: no push waits for it, as nobody would wake that one.
         """
-        return sum(flight.state not in {State.INCLUDED, State.FINAL} for flight in self.under_way)
+        landed = {State.INCLUDED, State.FINAL}
+        return sum(flight.state not in landed or flight.push in self._untold for flight in self.under_way)
 
     @property
     def longest_wait_s(self) -> float:
@@ -113,6 +117,15 @@ class Flights:
     def finished(self, flight: Flight) -> PushFinished:
         """What it came to, as things stand."""
         return finished(self.config.network, flight, now=self.now)
+
+    @contextmanager
+    def untold(self, flight: Flight) -> Iterator[None]:
+        """Until its outcome is told nobody knows what to learn from it: it counts as in flight, mined or not."""
+        self._untold.add(flight.push)
+        try:
+            yield
+        finally:
+            self._untold.discard(flight.push)
 
     def is_ours(self, tx_hash: bytes) -> bool:
         """Whether it was signed here, not too long ago."""

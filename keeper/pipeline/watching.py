@@ -161,7 +161,8 @@ class Watcher:
         if flight.receipt is not None and (receipt is None or receipt.block_hash != flight.receipt.block_hash):
             flight = await self._orphaned(flight)
         if receipt is not None and flight.receipt is None:
-            flight = await self._mined(flight, receipt)
+            with self._flights.untold(flight):
+                flight = await self._mined(flight, receipt)
         return flight
 
     async def _mined(self, flight: Flight, receipt: Receipt) -> Flight:
