@@ -15,7 +15,7 @@ import pytest
 from keeper.lab.hermes.signers import devnet_signer_keys
 from tests.support.hermes import LATEST, STREAM, RawClient, asking, get, updates_of
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 
 
 @asynccontextmanager

@@ -110,7 +110,12 @@ async def test_a_stream_that_trickles_is_given_up_and_polled_for() -> None:
             await asyncio.sleep(0.05)
         return response
 
-    async with serving(trickle, answers) as url, sourcing_from(url, [F1], timing=IMPATIENT) as bench:
+    body = event(1)
+
+    async def one_answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(text=body, content_type="application/json")
+
+    async with serving(trickle, one_answer) as url, sourcing_from(url, [F1], timing=IMPATIENT) as bench:
         await bench.becomes(SourceState.POLLING)
         await wait_until(lambda: "no prices" in bench.status.detail)
         assert len(bench.delivered) == 1

@@ -42,6 +42,7 @@ async def test_pushes_those_feeds_anew_in_a_transaction_of_its_own(anvil: Anvil,
             assert (code, errors) == (0, "")
             pushed = json.loads(output)
             assert (pushed["push"], pushed["outcome"]) == (3, "confirmed")
+            await wait_until(lambda: len(keeper.told("push_confirmed")) == 3, timeout_s=PATIENCE_S)
             first, second = (line["tx_hash"] for line in keeper.told("push_confirmed")[1:])
             assert first != second
             assert keeper.told("push_confirmed")[2]["feeds"] == keeper.told("push_confirmed")[1]["feeds"]

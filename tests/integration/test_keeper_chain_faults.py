@@ -57,7 +57,7 @@ async def test_the_base_fee_rises_fifty_times_over_what_waits(world: FaultWorld,
         await world.jump()
         async with blocks_coming(world, base_fee=50 * GWEI):
             world.record("recovery_s", await world.price_lands())
-        assert any(line["replaces"] for line in keeper.told("push_sent"))
+        await wait_until(lambda: any(line["replaces"] for line in keeper.told("push_sent")), timeout_s=PATIENCE_S)
         await mine_for_every_transaction(world)
 
 
@@ -175,19 +175,22 @@ async def test_a_push_is_reorganised_away(world: FaultWorld, transport: str, dep
     async with world.keeper(CONFIRMATIONS="12") as keeper:
         async with blocks_coming(world):
             await world.jump()
-            await world.price_lands()
-            mined_in = await world.blocks()
             await confirmed(keeper, 2)
+            mined_in = await _block_of(world, keeper.told("push_confirmed")[1]["tx_hash"])
             await wait_until(lambda: _is_deep(world, mined_in + depth - 1), timeout_s=PATIENCE_S)
-        await world.node.request("anvil_reorg", depth + 1, [])
+        await world.node.request("anvil_reorg", await world.blocks() - mined_in + 1, [])
         assert not await world.is_fresh()
         before = await world.blocks()
         async with blocks_coming(world):
             world.record("recovery_s", await world.price_lands())
             world.record("blocks", await world.blocks() - before)
             await wait_until(lambda: world.sees_the_chain(keeper), timeout_s=PATIENCE_S)
-        assert keeper.told("push_orphaned")
+        await wait_until(lambda: keeper.told("push_orphaned"), timeout_s=PATIENCE_S)
         await mine_for_every_transaction(world)
+
+
+async def _block_of(world: FaultWorld, tx_hash: str) -> int:
+    return int((await world.node.request("eth_getTransactionReceipt", tx_hash))["blockNumber"], 16)
 
 
 async def _is_deep(world: FaultWorld, block: int) -> bool:

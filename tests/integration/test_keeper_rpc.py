@@ -52,7 +52,7 @@ async def world(anvil: Anvil, node: Node, tmp_path: Path) -> AsyncIterator[World
 
 
 async def confirmed(keeper: RunningKeeper, pushes: int) -> None:
-    await wait_until(lambda: len(keeper.told("push_confirmed")) >= pushes, timeout_s=15)
+    await wait_until(lambda: len(keeper.told("push_confirmed")) >= pushes)
 
 
 async def requests(keeper: RunningKeeper) -> dict[str, int]:
@@ -83,7 +83,7 @@ async def test_an_endpoint_that_stands_by_is_asked_for_its_chain_and_for_a_secon
             await world.jump()
             await confirmed(keeper, 2)
         assert set(two.requests) <= {"eth_chainId", "eth_blockNumber", "eth_getTransactionCount"}
-        assert len(two.requests) < 5
+        assert two.requests.count("eth_getTransactionCount") == 1
 
 
 async def test_no_decision_is_lost_while_the_websocket_is_away(world: World) -> None:
@@ -91,12 +91,12 @@ async def test_no_decision_is_lost_while_the_websocket_is_away(world: World) -> 
         environ = world.environ | {"RPC_URL": f"{proxy.ws_url},{world.anvil.url}", "EARLY_UPDATE": "never"}
         async with keeper_running(environ, world.folder) as keeper:
             await confirmed(keeper, 1)
-            assert (await requests(keeper))["eth_subscribe"] == 2
+            await wait_until(lambda: _has_subscribed(keeper, 2))
             await proxy.stop()
             await world.jump()
             await confirmed(keeper, 2)
             await proxy.start()
-            await wait_until(lambda: _is_subscribed_again(keeper))
+            await wait_until(lambda: _has_subscribed(keeper, 4))
             await world.jump()
             await confirmed(keeper, 3)
             assert await states(keeper) in (["healthy", "healthy"], ["half_open", "healthy"])
@@ -104,8 +104,12 @@ async def test_no_decision_is_lost_while_the_websocket_is_away(world: World) -> 
             assert {outcome: count for outcome, count in network["pushes"].items() if count} == {"confirmed": 3}
 
 
-async def _is_subscribed_again(keeper: RunningKeeper) -> bool:
-    return (await requests(keeper))["eth_subscribe"] >= 4
+async def _has_subscribed(keeper: RunningKeeper, times: int) -> bool:
+    return (await requests(keeper)).get("eth_subscribe", 0) >= times
+
+
+async def _are_healthy(keeper: RunningKeeper) -> bool:
+    return await states(keeper) == ["healthy", "healthy"]
 
 
 async def test_metrics_tell_of_every_endpoint_by_name(world: World) -> None:
@@ -114,10 +118,10 @@ async def test_metrics_tell_of_every_endpoint_by_name(world: World) -> None:
         keeper_running(world.environ | {"RPC_URL": f"{relay.url},{world.anvil.ws_url}"}, world.folder) as keeper,
     ):
         await confirmed(keeper, 1)
+        await wait_until(lambda: _are_healthy(keeper))
         _, text = await keeper.get("/metrics")
         _, status = await keeper.get("/status")
     shown: list[dict[str, Any]] = status["networks"][0]["endpoints"]
-    assert [endpoint["state"] for endpoint in shown] == ["healthy", "healthy"]
     for endpoint in shown:
         name = endpoint["name"]
         assert f'keeper_rpc_request_seconds_count{{network="evm",endpoint="{name}",outcome="ok"}}' in text

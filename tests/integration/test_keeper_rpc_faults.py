@@ -77,6 +77,7 @@ async def test_all_are_down_for_a_minute_and_back(world: FaultWorld) -> None:
         assert (await keeper.get("/health/live"))[0] == 200
         await asyncio.sleep(A_MINUTE_S / 2)
         await world.jump()
+        await wait_until(lambda: _has_heard(world, keeper), timeout_s=PATIENCE_S)
         await asyncio.gather(*(relay.heal() for relay in all_of_them))
         world.record("recovery_s", await world.price_lands())
         assert await world.mined() == landed + 1, "only the newest price is paid for"
@@ -93,7 +94,7 @@ async def test_a_socket_that_is_open_and_dead_is_found_out(world: FaultWorld) ->
             await world.jump(feed=1)
             world.record("next_push_s", await world.price_lands(feed=1))
             proxy.speak_again()
-            await wait_until(lambda: _is_well(keeper, 0), timeout_s=30)
+            await wait_until(lambda: _is_well(keeper, 0), timeout_s=PATIENCE_S)
             await world.jump()
             await world.price_lands()
 
@@ -107,6 +108,12 @@ async def test_alone_a_socket_that_was_dead_is_used_again(world: FaultWorld) -> 
             await asyncio.sleep(FAULT_S)
             proxy.speak_again()
             world.record("recovery_s", await world.price_lands())
+
+
+async def _has_heard(world: FaultWorld, keeper: RunningKeeper) -> bool:
+    """Whether the newest price of the first feed has reached the keeper."""
+    shown = (await keeper.network())["feeds"][0]["source"]
+    return int(shown["price"]) == world.simulator.publisher.market.feeds[0].quote.price
 
 
 async def _is_well(keeper: RunningKeeper, place: int) -> bool:

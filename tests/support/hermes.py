@@ -15,7 +15,7 @@ STREAM = "/v2/updates/price/stream"
 LATEST = "/v2/updates/price/latest"
 NOON = 1_700_000_000
 
-_TIMEOUT_S = 10.0
+_TIMEOUT_S = 30.0
 
 
 class SetClock:

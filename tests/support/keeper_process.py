@@ -125,11 +125,21 @@ async def keeper_running(
                 await wait_until(lambda: _is_ready(keeper), timeout_s=START_S)
             yield keeper
         finally:
-            if process.returncode is None:
-                process.terminate()
-            async with asyncio.timeout(STOP_S):
-                await process.wait()
-                await reader
+            await _end(process)
+            await reader
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """In good order; one that does not end by itself is killed, and fails the test."""
+    if process.returncode is None:
+        process.terminate()
+    try:
+        async with asyncio.timeout(STOP_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        raise AssertionError(f"not ended {STOP_S:g} s after SIGTERM") from None
 
 
 async def _is_ready(keeper: RunningKeeper) -> bool:

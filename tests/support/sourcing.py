@@ -1,7 +1,6 @@
 """A Hermes source at work over real sockets."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -26,12 +25,14 @@ class Sourcing:
     """The source, what it delivered and what it told."""
 
     source: PriceSource
-    delivered: list[tuple[float, PriceEvent]] = field(default_factory=list)
-    """With the monotonic time of each delivery."""
+    ticks: Callable[[], int] = int
+    """Slots made so far by the server that is to be heard: on a busy machine it is late as well."""
+    delivered: list[tuple[int, PriceEvent]] = field(default_factory=list)
+    """With the ticks at each delivery."""
     events: list[Event] = field(default_factory=list)
 
     def deliver(self, event: PriceEvent) -> None:
-        self.delivered.append((time.monotonic(), event))
+        self.delivered.append((self.ticks(), event))
 
     def told(self, kind: type[AnyEvent]) -> list[AnyEvent]:
         return [event for event in self.events if isinstance(event, kind)]
@@ -57,15 +58,15 @@ class Sourcing:
     def states(self) -> list[SourceState]:
         return [row.state for row in self.source.status()]
 
-    def longest_gap_s(self, *, since: float = 0.0) -> float:
-        """Between two deliveries, or from the last one until now."""
-        times = [at for at, _ in self.delivered if at >= since]
-        return max(later - earlier for earlier, later in pairwise([*times, time.monotonic()]))
+    def longest_gap(self, *, since: int = 0) -> int:
+        """Slots between two deliveries, or from the last one until now."""
+        ticks = [at for at, _ in self.delivered if at >= since]
+        return max(later - earlier for earlier, later in pairwise([*ticks, self.ticks()]))
 
 
 @asynccontextmanager
 async def sourcing_from_several(
-    urls: Sequence[str], feeds: Iterable[FeedId], *, mode: HermesMode, **config: Any
+    urls: Sequence[str], feeds: Iterable[FeedId], *, mode: HermesMode, ticks: Callable[[], int] = int, **config: Any
 ) -> AsyncIterator[Sourcing]:
     """A source of several endpoints, `hermes-1` and so on, that runs until the block ends."""
     wanted = tuple(feeds)
@@ -74,17 +75,19 @@ async def sourcing_from_several(
     ]
     events: list[Event] = []
     source = HermesSources(configs, mode=mode, clock=SystemClock(), emit=events.append)
-    async with _at_work(Sourcing(source, events=events)) as bench:
+    async with _at_work(Sourcing(source, ticks, events=events)) as bench:
         yield bench
 
 
 @asynccontextmanager
-async def sourcing_from(url: str, feeds: Iterable[FeedId], **config: Any) -> AsyncIterator[Sourcing]:
+async def sourcing_from(
+    url: str, feeds: Iterable[FeedId], *, ticks: Callable[[], int] = int, **config: Any
+) -> AsyncIterator[Sourcing]:
     """A source that runs until the block ends; keywords go to its config."""
     settings = HermesConfig(name="hermes.test", url=url, feeds=tuple(feeds), **config)
     events: list[Event] = []
     source = HermesSource(settings, clock=SystemClock(), emit=events.append)
-    async with _at_work(Sourcing(source, events=events)) as bench:
+    async with _at_work(Sourcing(source, ticks, events=events)) as bench:
         yield bench
 
 

@@ -5,9 +5,11 @@ from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 
 POLL_S = 0.01
+PATIENCE_S = 30.0
+"""For what should come at once: it comes late on a busy machine."""
 
 
-async def wait_until(condition: Callable[[], object | Awaitable[object]], *, timeout_s: float = 5.0) -> None:
+async def wait_until(condition: Callable[[], object | Awaitable[object]], *, timeout_s: float = PATIENCE_S) -> None:
     """Return as soon as the condition, plain or async, holds; fail the test when it does not in time."""
     try:
         async with asyncio.timeout(timeout_s):

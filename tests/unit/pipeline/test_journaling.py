@@ -104,7 +104,7 @@ async def test_what_waited_while_another_keeper_began_to_send_is_left_to_that_on
     await bench.record(flight(), "signed")
     bench.fake.failure = ""
     await FakeJournal(bench.fake.shelf).begin_term(ACCOUNT)
-    await wait_until(lambda: not bench.journal.degraded)
+    await wait_until(lambda: not bench.journal.degraded, timeout_s=5)
     assert bench.events[-1] == JournalRecovered(backlog=0, lost=1)
     with pytest.raises(MandateLost):
         await bench.record(flight(2), "signed")
@@ -144,7 +144,7 @@ async def test_a_term_that_the_journal_could_not_begin_is_not_held_against_whoev
     assert await bench.journal.begin_term(ACCOUNT) == 0
     await bench.record(flight(), "signed")
     bench.fake.failure = ""
-    await wait_until(lambda: not bench.journal.degraded)
+    await wait_until(lambda: not bench.journal.degraded, timeout_s=5)
     await bench.record(flight(2), "signed")
     assert (bench.kinds(1), bench.kinds(2)) == (["signed"], ["signed"])
 
@@ -155,7 +155,7 @@ async def test_what_comes_while_the_backlog_is_written_stays_in_order(bench: Ben
     bench.fake.failure, bench.fake.delay_s = "", 1.0
     await asyncio.sleep(0.5)
     await bench.record(flight(), "taken")
-    await wait_until(lambda: not bench.journal.degraded)
+    await wait_until(lambda: not bench.journal.degraded, timeout_s=5)
     assert bench.kinds() == ["signed", "taken"]
 
 
@@ -164,7 +164,7 @@ async def test_alarms_again_when_it_fails_again(bench: Bench) -> None:
         bench.fake.failure = FULL
         await bench.record(flight(), "signed")
         bench.fake.failure = ""
-        await wait_until(lambda: not bench.journal.degraded)
+        await wait_until(lambda: not bench.journal.degraded, timeout_s=5)
     assert bench.events == [JournalFailed(FULL), JournalRecovered(1, 0)] * 2
 
 
@@ -201,7 +201,7 @@ async def test_what_happens_to_what_is_out_is_kept_even_then(strict: Bench) -> N
     with pytest.raises(JournalError, match="behind"):
         await strict.record(flight(2), "signed")
     strict.fake.failure = ""
-    await wait_until(lambda: not strict.journal.degraded)
+    await wait_until(lambda: not strict.journal.degraded, timeout_s=5)
     assert strict.kinds() == ["signed", "taken"]
     await strict.record(flight(2), "signed")
     assert strict.kinds(2) == ["signed"]
