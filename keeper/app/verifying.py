@@ -1,4 +1,7 @@
-"""Whether a keeper that runs does its work: it is well, somebody leads, and what is forced becomes final on chain."""
+"""Whether a keeper that runs does its work: it is well, somebody leads, and what is forced becomes final on chain.
+
+Of every feed that had a newer price than the chain when it was asked, unless its price may not be pushed.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,6 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from keeper.domain.errors import Rejected
+from keeper.domain.policy import Reason
 from keeper.domain.status import SourceState
 from keeper.domain.transaction import Outcome
 from keeper.server.health import Level
@@ -14,6 +18,8 @@ _FAILURES = (Outcome.FAILED, Outcome.REVERTED, Outcome.DROPPED)
 _DELIVERING = (SourceState.STREAMING, SourceState.POLLING)
 _PATIENCE_S = 3.0
 """A keeper waits a little shorter for something newer, once it is asked to push."""
+_UNFIT = frozenset({Reason.INVALID_PRICE, Reason.FROM_THE_FUTURE, Reason.CONFIDENCE_TOO_WIDE})
+"""Why a price is not pushed, whoever asks for it."""
 
 
 class Published(msgspec.Struct, frozen=True):
@@ -28,6 +34,18 @@ class Feed(msgspec.Struct, frozen=True):
     alias: str
     source: Published | None
     on_chain: Published | None
+    reason: Reason
+    """Of its verdict."""
+
+    @property
+    def is_fit(self) -> bool:
+        """Whether its price may be pushed."""
+        return self.reason not in _UNFIT
+
+    @property
+    def has_newer(self) -> bool:
+        """Whether its source has delivered something newer than the chain has."""
+        return self.source is not None and self.source.publish_time > _time(self.on_chain)
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -139,24 +157,28 @@ def _finding(before: Network, now: Network, *, quiet: bool) -> Finding:
         return found(f"stands by for {now.leadership.holder}")
     if now.failures > before.failures:
         return found(f"has failed to push: {now.detail or 'see the log'}", done=False)
-    written = [feed.alias for old, feed in zip(before.feeds, now.feeds, strict=False) if _is_newer(feed, old)]
+    feeds = list(zip(before.feeds, now.feeds, strict=False))
+    written = [feed.alias for old, feed in feeds if _is_newer(feed, old)]
     if written:
+        owed = [feed.alias for old, feed in feeds if old.has_newer and not _is_newer(feed, old) and feed.is_fit]
         is_final = now.final_push > before.newest_push
-        depth = "which is final" if is_final else "which is not final yet"
-        return found(f"leads, and has pushed {', '.join(written)}, {depth}", done=is_final)
-    is_newest = all(_is_newest(feed) for feed in now.feeds) and any(endpoint.healthy for endpoint in now.endpoints)
-    if is_newest and quiet:
+        depth = f"and not yet {', '.join(owed)}" if owed else "which is final" if is_final else "which is not final yet"
+        return found(f"leads, and has pushed {', '.join(written)}, {depth}", done=is_final and not owed)
+    is_newest = all(_is_newest(feed) or not feed.is_fit for feed in now.feeds)
+    if is_newest and quiet and any(endpoint.healthy for endpoint in now.endpoints):
         return found("leads, and nothing is newer than what is on chain")
     return found("leads, and has pushed nothing yet", done=False)
 
 
 def _is_newer(feed: Feed, before: Feed) -> bool:
-    earlier = before.on_chain.publish_time if before.on_chain else -1
-    return feed.on_chain is not None and feed.on_chain.publish_time > earlier
+    return _time(feed.on_chain) > _time(before.on_chain)
 
 
 def _is_newest(feed: Feed) -> bool:
     """Whether its source has delivered, and nothing newer than the chain has."""
-    if feed.source is None or feed.on_chain is None:
-        return False
-    return feed.source.publish_time <= feed.on_chain.publish_time
+    return feed.source is not None and feed.on_chain is not None and not feed.has_newer
+
+
+def _time(price: Published | None) -> int:
+    """Before all others where there is none."""
+    return -1 if price is None else price.publish_time

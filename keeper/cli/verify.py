@@ -22,8 +22,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "verify",
         help="verify that a running keeper does its work",
         description="Waits until the keeper is well and somebody leads. With --pid it then has all feeds pushed,"
-        " and waits until a push is final on chain (CONFIRMATIONS blocks deep), or nothing is newer than what is"
-        " there while sources and RPC endpoints are well; a push that fails meanwhile is a failure."
+        " and waits until each that had a newer price than the chain is there and a push is final (CONFIRMATIONS"
+        " blocks deep), or nothing is newer than what is there while sources and RPC endpoints are well; a push that"
+        " fails meanwhile is a failure, and a price that may not be pushed (invalid, too wide) is none."
         " Exit code: 0 fine, 1 not.",
     )
     parser.add_argument("--url", default=DEFAULT_URL, help="where the keeper listens (default: %(default)s)")

@@ -18,6 +18,7 @@ from keeper.app.verifying import (
     unwell,
 )
 from keeper.domain.errors import Rejected
+from keeper.domain.policy import Reason
 from keeper.domain.status import SourceState
 from keeper.server.health import Level
 
@@ -41,14 +42,17 @@ def network(**changed: Any) -> Network:
 
 
 def pushed(*, final: int, **changed: Any) -> Network:
-    return network(feeds=[feed(source=10, on_chain=10)], newest_push=5, final_push=final, **changed)
+    return network(**({"feeds": [feed(source=10, on_chain=10)], "newest_push": 5, "final_push": final} | changed))
 
 
-def feed(*, source: int | None, on_chain: int | None) -> Feed:
+def feed(
+    *, source: int | None, on_chain: int | None, alias: str = "BTC/USD", reason: Reason = Reason.WITHIN_THRESHOLDS
+) -> Feed:
     return Feed(
-        "BTC/USD",
+        alias,
         None if source is None else Published(source),
         None if on_chain is None else Published(on_chain),
+        reason,
     )
 
 
@@ -92,6 +96,32 @@ def test_names_what_keeps_a_keeper_from_being_well(shown: Status, problems: Sequ
 def test_tells_how_far_a_forced_push_has_come(now: Network, text: str, *, done: bool) -> None:
     (found,) = findings(status(network()), status(now), after_s=0.1)
     assert (found.done, str(found)) == (done, text)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "reason", "left"),
+    [
+        ((10, 8), (10, 8), Reason.FORCED, True),
+        ((10, 8), (12, 8), Reason.FORCED, True),
+        ((10, 8), (10, 10), Reason.NOT_NEWER, False),
+        ((8, 8), (10, 8), Reason.WITHIN_THRESHOLDS, False),
+        ((None, None), (None, None), Reason.NO_SOURCE_PRICE, False),
+        ((10, None), (10, None), Reason.FORCED, True),
+        ((10, 8), (10, 8), Reason.INVALID_PRICE, False),
+        ((10, 8), (10, 8), Reason.CONFIDENCE_TOO_WIDE, False),
+        ((10, 8), (10, 8), Reason.HELD_BY_BUDGET, True),
+    ],
+)
+def test_every_feed_counts_that_had_something_newer_than_the_chain_and_may_be_pushed(
+    before: tuple[int | None, int | None], now: tuple[int | None, int | None], reason: Reason, *, left: bool
+) -> None:
+    def two(first: int, source: int | None, on_chain: int | None) -> list[Feed]:
+        other = feed(source=source, on_chain=on_chain, alias="ETH/USD", reason=reason)
+        return [feed(source=10, on_chain=first), other]
+
+    (found,) = findings(status(network(feeds=two(8, *before))), status(pushed(final=5, feeds=two(10, *now))), after_s=1)
+    assert found.done is not left
+    assert ("and not yet ETH/USD" in str(found)) is left
 
 
 @pytest.mark.parametrize(
