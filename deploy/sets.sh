@@ -48,6 +48,10 @@ read_set() {
     kube get configmap "$1" --output json >"$work/read.json" && manifests kept <"$work/read.json" >"$work/restored.yaml"
 }
 
+# What no way back deletes: namespaces, settings of other revisions, and what holds secrets (an ExternalSecret takes its
+# Secret along) or data.
+STAYS='^(namespace|configmap/pyth-keeper-config-|[^/]*secret|persistentvolumeclaim)'
+
 # Brings back set $1 in the place of what $2 names, and waits for the pods.
 restore() {
     if [ "$1" = "$DEPLOYMENT" ]; then
@@ -56,7 +60,7 @@ restore() {
         return
     fi
     read_set "$1" && manifests names <"$work/restored.yaml" >"$work/restored" && apply "$work/restored.yaml" || return
-    grep -v -e '^configmap/pyth-keeper-config-' -e '^namespace/' "$2" | grep -Fvx -f "$work/restored" >"$work/added" || true
+    grep -Ev "$STAYS" "$2" | grep -Fvx -f "$work/restored" >"$work/added" || true
     while read -r object; do
         kube delete "$object" --ignore-not-found || complain "$object, which is new, could not be deleted" || return
     done <"$work/added"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.support.scripted_cluster import (
     ALL,
@@ -11,6 +12,7 @@ from tests.support.scripted_cluster import (
     OLDER,
     POD_STANDS_BY,
     PRODUCTION,
+    RENDERED,
     SET,
     SET_BEFORE,
     Cluster,
@@ -94,6 +96,26 @@ def test_the_first_rollout_has_nothing_to_go_back_to(cluster: Cluster) -> None:
     assert "there is nothing earlier to go back to" in done.stderr
     assert cluster.applied() == ["manifests.yaml"]
     assert cluster.audit()["rolledBack"] == "no"
+
+
+@pytest.mark.parametrize(
+    ("version", "kind"),
+    [
+        ("v1", "Secret"),
+        ("external-secrets.io/v1", "ExternalSecret"),
+        ("bitnami.com/v1alpha1", "SealedSecret"),
+        ("secrets.hashicorp.com/v1beta1", "VaultAuth"),
+        ("v1", "PersistentVolumeClaim"),
+    ],
+)
+def test_going_back_deletes_neither_secrets_nor_data(cluster: Cluster, version: str, kind: str) -> None:
+    added = [{"apiVersion": version, "kind": kind, "metadata": {"name": "pyth-keeper-secrets"}}]
+    added += [{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "added"}}]
+    cluster.answer("kubectl kustomize", yaml.safe_dump_all([*RENDERED, *added]))
+    cluster.answer("rollout status", code=1, times=1)
+    assert cluster.deploy("k8s", "production").returncode == 4
+    deleted = [line for line in cluster.programs.asked("delete") if "configmap" not in line]
+    assert deleted == [f"{PRODUCTION} delete service/added --ignore-not-found"]
 
 
 def test_what_was_rolled_out_in_some_other_way_goes_back_by_its_deployment(cluster: Cluster) -> None:
