@@ -19,7 +19,22 @@ run() {
 
 need() { [ -n "$dry" ] || command -v "$1" >/dev/null || fail "needs $1, which is not on PATH"; }
 
-unknown_option() { wrong "does not know $1; ./deploy.sh --help tells what there is"; }
+# Ends at an option that no command takes; --help is one of every command.
+unknown_option() {
+    case $1 in
+    -h | --help)
+        usage
+        exit
+        ;;
+    esac
+    wrong "does not know ${1:-an empty argument}; ./deploy.sh --help tells what there is"
+}
+
+# Refuses word $2 where $1 says that there was one before, and an empty one, which a variable left that is not set.
+one_word() {
+    [ -n "$2" ] || wrong "an argument is empty"
+    [ -z "$1" ] || wrong "one word too many: '$2' after '$1'"
+}
 
 wants() { [ -n "${2:-}" ] || wrong "$1 wants a value"; }
 
@@ -34,6 +49,7 @@ revision_of_source() {
 refuse_dirty() {
     [ -z "$dry$allow_dirty" ] || return 0
     case $1 in
+    unknown) wrong "git tells no commit of $2 (git log): make it from a clone with a commit, or give --allow-dirty" ;;
     *-dirty) wrong "$2 holds changes that no commit knows (git status); commit them, or give --allow-dirty" ;;
     esac
 }
@@ -63,9 +79,9 @@ number() {
     eval "value=\${$1:-$2}"
     # shellcheck disable=SC2154  # set by eval
     case $value in
-    *[!0-9]* | '') wrong "$1='$value' is no whole number" ;;
+    *[!0-9]* | '' | ??????????*) wrong "$1='$value' is no whole number of at most nine digits" ;;
     esac
-    printf '%s\n' "$value"
+    printf '%s\n' "$value" | sed 's/^0*\(.\)/\1/' # a zero in front makes it octal
 }
 
 # Who rolls out, for the record: DEPLOYED_BY, or the user of this machine.

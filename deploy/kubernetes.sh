@@ -8,12 +8,12 @@ roll_out() {
         case $1 in
         --dry-run) dry=yes ;;
         --yes) yes=yes ;;
-        --tag) wants "$@" && image=:$2 && shift ;;
-        --image) wants "$@" && image=$2 && shift ;;
+        --tag) wants "$@" && one_word "$image" "$2" && image=:$2 && shift ;;
+        --image) wants "$@" && one_word "$image" "$2" && image=$2 && shift ;;
         --allow-deletions) allow_deletions=yes ;;
         --allow-dirty) allow_dirty=yes ;;
         -*) unknown_option "$1" ;;
-        *) overlay=$1 ;;
+        *) one_word "$overlay" "$1" && overlay=$1 ;;
         esac
         shift
     done

@@ -10,8 +10,8 @@ target_options() {
         --dry-run) dry=yes ;;
         --yes) yes=yes ;;
         -*) unknown_option "$1" ;;
-        *[!0-9]*) target=$1 ;;
-        *) rest=$1 ;;
+        *[!0-9]* | '') one_word "$target" "$1" && target=$1 ;;
+        *) one_word "$rest" "$1" && rest=$1 ;;
         esac
         shift
     done
@@ -20,8 +20,12 @@ target_options() {
     [ "$target" = docker ] || choose "$target"
 }
 
+# That no revision was named where there is none to name.
+no_revision() { [ -z "$rest" ] || wrong "one word too many: '$rest'"; }
+
 verify_target() {
     target_options "$@"
+    no_revision
     if [ "$target" = docker ]; then
         run docker compose exec -T keeper keeper verify --pid 1 || not_working "the keeper does not do its work"
     elif [ -n "$dry" ]; then
@@ -33,6 +37,7 @@ verify_target() {
 
 show_target() {
     target_options "$@"
+    no_revision
     if [ "$target" = docker ]; then
         run docker compose ps
         run docker compose exec -T keeper keeper status --once
@@ -93,6 +98,7 @@ find_target() {
 
 show_logs() {
     target_options "$@"
+    no_revision
     if [ "$target" = docker ]; then
         run docker compose logs --follow --tail 100 keeper
     else

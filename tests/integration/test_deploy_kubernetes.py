@@ -3,6 +3,7 @@
 import copy
 import os
 import pty
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -145,7 +146,6 @@ def test_asks_on_a_terminal_before_it_rolls_out_to_production(cluster: Cluster, 
 
 
 def test_rolls_out_what_a_commit_knows_and_more_only_where_that_is_allowed(cluster: Cluster) -> None:
-    cluster.commit()
     assert cluster.deploy("k8s", "production").returncode == 0
     (cluster.folder / "k8s" / "another-file").touch()
     done = cluster.deploy("k8s", "production", "--tag", "v3")
@@ -154,6 +154,23 @@ def test_rolls_out_what_a_commit_knows_and_more_only_where_that_is_allowed(clust
     assert len(cluster.programs.asked(" apply ")) == 1
     assert cluster.deploy("k8s", "production", "--allow-dirty").returncode == 0
     assert cluster.audit()["commit"].endswith("-dirty")
+
+
+def test_a_folder_of_which_no_commit_is_told_is_rolled_out_only_where_that_is_allowed(cluster: Cluster) -> None:
+    shutil.rmtree(cluster.folder / ".git")
+    done = cluster.deploy("k8s", "production")
+    assert done.returncode == 2
+    assert "git tells no commit of this folder" in done.stderr
+    assert not cluster.programs.asked()
+    assert cluster.deploy("k8s", "production", "--allow-dirty").returncode == 0
+    assert cluster.audit()["commit"] == "unknown"
+
+
+@pytest.mark.parametrize("command", ["build", "docker", "k8s", "status"])
+def test_every_command_tells_the_usage(cluster: Cluster, command: str) -> None:
+    done = cluster.deploy(command, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage: ")
 
 
 def test_warns_of_a_tag_that_moves(cluster: Cluster) -> None:
@@ -174,6 +191,16 @@ def test_an_unknown_overlay_is_told_from_those_there_are(cluster: Cluster) -> No
         (("k8s", "dev", "--tag"), {}, "--tag wants a value"),
         (("k8s", "dev", "--tag", "a b"), {}, "image ':a b' is none"),
         (("k8s", "dev"), {"ROLLOUT_TIMEOUT_S": "10m"}, "ROLLOUT_TIMEOUT_S='10m' is no whole number"),
+        (("k8s", "dev"), {"ERRORS_ALLOWED": "1234567890"}, "of at most nine digits"),
+        (("k8s", "dev", "staging"), {}, "one word too many: 'staging' after 'dev'"),
+        (("k8s", "dev", "--tag", "v1", "--image", "keeper:v2"), {}, "one word too many: 'keeper:v2' after ':v1'"),
+        (("k8s", "", "--yes"), {}, "an argument is empty"),
+        (("rollback", "", "--yes"), {}, "an argument is empty"),
+        (("rollback", "dev", "7", "6"), {}, "one word too many: '6' after '7'"),
+        (("status", "staging", "foo"), {}, "one word too many: 'foo' after 'staging'"),
+        (("status", "staging", "7"), {}, "one word too many: '7'"),
+        (("verify", "staging", "7"), {}, "one word too many: '7'"),
+        (("logs", "staging", "7"), {}, "one word too many: '7'"),
         (("deploy",), {}, "usage: "),
     ],
 )
@@ -210,6 +237,7 @@ def test_a_few_errors_are_no_spike(cluster: Cluster) -> None:
     assert done.returncode == 6
     assert "pod-2 has logged 6 errors" in done.stderr
     assert cluster.deploy("verify", ERRORS_ALLOWED="6").returncode == 0
+    assert cluster.deploy("verify", ERRORS_ALLOWED="08").returncode == 0
 
 
 def test_a_rollout_that_is_interrupted_tells_the_way_back(cluster: Cluster) -> None:

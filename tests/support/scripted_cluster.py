@@ -125,6 +125,7 @@ def scripted_cluster(home: Path) -> Cluster:
     programs = ScriptedPrograms(home / "bin")
     programs.provide("kubectl")
     built = Cluster(folder, programs)
+    built.commit()
     built.answer("kubectl kustomize", yaml.safe_dump_all(RENDERED))
     built.answer(r"get deployment/pyth-keeper .*revision", "8")
     built.answer("get configmaps --selector pyth-keeper/set", ALL)

@@ -67,6 +67,7 @@ class Rollouts:
             kubeconfig=str(kube.kubeconfig()),
             broken=BROKEN,
         )
+        self._commit()
         self._bin = home / "bin"
         self._program(self._bin / "kubectl", kubectl)
 
@@ -81,6 +82,13 @@ class Rollouts:
         file = self.overlay / name
         document = yaml.safe_load(file.read_text()) | changes
         file.write_text(yaml.safe_dump({key: value for key, value in document.items() if value is not None}))
+        self._commit()
+
+    def _commit(self) -> None:
+        """A rollout takes what is in a commit."""
+        git = ["git", "-C", str(self.folder), "-c", "user.name=drill", "-c", "user.email=drill@example.org"]
+        for step in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message=one", "--allow-empty"]):
+            subprocess.run([*git, *step], check=True)
 
     def prepare(self) -> None:
         """Namespace and Secret, as k8s/README.md tells to make them."""
