@@ -2,7 +2,7 @@
 # shellcheck disable=SC2034,SC2154  # parts share their variables
 # Building the container image and handing it to a registry.
 
-TAGS=.deploy/tags
+BUILT=.deploy/built # NAME:TAG, a line each
 
 image_options() {
     name=${KEEPER_IMAGE_NAME:-pyth-keeper} allow_dirty=''
@@ -46,10 +46,13 @@ build_image() {
     for tag in $tags; do
         set -- "$@" --tag "$name:$tag"
     done
+    [ -n "$dry" ] || rm -f $BUILT # a build that fails leaves nothing to push
     run "$tool" build "$@" .
     [ -z "$dry" ] || return 0
     mkdir -p .deploy
-    printf '%s\n' "$tags" | tr ' ' '\n' >$TAGS
+    for tag in $tags; do
+        printf '%s:%s\n' "$name" "$tag"
+    done >$BUILT
     say "built $name with the tags $tags"
 }
 
@@ -61,8 +64,10 @@ push_image() {
     esac
     name_tags
     if [ -z "$dry" ]; then
-        [ -s $TAGS ] || fail "nothing was built here yet: ./deploy.sh build"
-        tags=$(cat $TAGS)
+        [ -s $BUILT ] || fail "nothing was built here yet: ./deploy.sh build --image $name"
+        built=$(sed -n '1s/:[^:]*$//p' $BUILT)
+        [ "$built" = "$name" ] || wrong "what was built last is $built: ./deploy.sh build --image $name, or push that"
+        tags=$(sed 's/.*://' $BUILT)
     fi
     refuse_dirty "$hash" "this folder"
     for tag in $tags; do

@@ -64,10 +64,11 @@ def project(tmp_path: Path) -> Project:
 
 
 def test_builds_once_with_all_tags_and_pushes_just_those(project: Project) -> None:
+    hashed = project.commit()
     assert project.deploy("build", "--image", NAME).returncode == 0
     (built,) = project.programs.asked("docker build")
     tags = re.findall(rf"--tag {NAME}:(\S+)", built)
-    assert tags[:3] == ["latest", "0.1.0", "unknown"]
+    assert tags[:3] == ["latest", "0.1.0", hashed]
     assert re.fullmatch(r"\d{8}-\d{6}", tags[3])
     assert project.deploy("push", "--image", NAME).returncode == 0
     assert project.programs.asked("docker push") == [f"docker push {NAME}:{tag}" for tag in tags]
@@ -106,6 +107,7 @@ def test_builds_on_another_base_where_one_is_named(project: Project) -> None:
 @pytest.mark.parametrize("tool", ["podman", "buildah"])
 def test_podman_and_buildah_will_do(project: Project, tool: str) -> None:
     project.programs.provide(tool)
+    project.commit()
     assert project.deploy("build", "--image", NAME, CONTAINER_TOOL=tool).returncode == 0
     (built,) = project.programs.asked(f"{tool} build")
     assert "--format docker" in built, "the only one with a health check"
@@ -125,6 +127,24 @@ def test_pushes_nothing_before_it_was_built(project: Project) -> None:
     assert "nothing was built here yet" in done.stderr
 
 
+def test_pushes_only_what_was_built_last_under_that_name(project: Project) -> None:
+    project.commit()
+    assert project.deploy("build", "--image", "registry.example.org:5000/keeper").returncode == 0
+    done = project.deploy("push", "--image", NAME)
+    assert done.returncode == 2
+    assert "what was built last is registry.example.org:5000/keeper" in done.stderr
+    assert not project.programs.asked("docker push")
+    assert project.deploy("push", "--image", "registry.example.org:5000/keeper").returncode == 0
+
+
+def test_pushes_what_no_commit_is_told_of_only_where_that_is_allowed(project: Project) -> None:
+    project.deploy("build", "--image", NAME)
+    done = project.deploy("push", "--image", NAME)
+    assert done.returncode == 2
+    assert "git tells no commit of this folder" in done.stderr
+    assert project.deploy("push", "--image", NAME, "--allow-dirty").returncode == 0
+
+
 def test_pushes_nowhere_without_a_registry(project: Project) -> None:
     project.deploy("build")
     done = project.deploy("push")
@@ -133,6 +153,7 @@ def test_pushes_nowhere_without_a_registry(project: Project) -> None:
 
 
 def test_a_failed_build_leaves_nothing_to_push(project: Project) -> None:
+    project.deploy("build", "--image", NAME)
     project.programs.answer("docker build", code=1)
     assert project.deploy("build").returncode == 1
     assert "nothing was built here yet" in project.deploy("push", "--image", NAME).stderr
