@@ -120,6 +120,7 @@ async def test_one_that_begins_to_forge_is_refused_on_chain_and_the_next_lands_i
 
         await wait_until(lambda: keeper.told("push_confirmed"), timeout_s=PATIENCE_S)
         await wait_until(both_are_trusted, timeout_s=PATIENCE_S)
+        await world.trusted.control({"action": "delay", "stream_ms": 300})  # whoever tells a second first is believed
         await world.other.control({"action": "forge"})
         await jump_until(world, lambda: keeper.told("source_distrusted"))
         (reverted,) = keeper.told("push_reverted")
