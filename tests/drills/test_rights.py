@@ -96,7 +96,7 @@ async def test_keeper_check_has_a_line_for_it(stage: Stage, tmp_path: Path) -> N
 async def test_a_keeper_without_rights_never_sends_and_says_so(stage: Stage, tmp_path: Path) -> None:
     powerless = stage.kube.service_account(f"{stage.account.namespace}-mute", rules=[])
     async with keeper_running(environ(stage, powerless), tmp_path, ready=False) as keeper:
-        await wait_until(lambda: keeper.told("coordination_failed"), timeout_s=30)
+        await wait_until(lambda: keeper.told("coordination_failed"))
         (line,) = keeper.told("coordination_failed")
         assert line["level"] == "error"
         assert "may not list leases" in str(line)

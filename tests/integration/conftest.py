@@ -11,6 +11,7 @@ from keeper.domain.errors import KeeperError
 from keeper.lab.anvil import Anvil
 from keeper.lab.anvil_install import ensure_anvil
 from tests.support.node import Node
+from tests.support.ports import free_port
 from tests.support.postgres import HOW_TO_INSTALL, PostgresProcess, find
 
 
@@ -39,6 +40,12 @@ async def node(anvil: Anvil) -> AsyncIterator[Node]:
     """The chain's JSON-RPC, with its unlocked account."""
     async with Node(anvil.url) as client:
         yield client
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    """A port that nobody is given while the test runs, unlike those of pytest-asyncio."""
+    return free_port()
 
 
 @pytest.fixture(scope="session")

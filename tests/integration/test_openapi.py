@@ -36,8 +36,6 @@ expected-statuses = ["2xx", "3xx", 400, 404, 409]
 expected-statuses = [400, 401, 404, 405, 413, 415]
 """
 
-pytestmark = pytest.mark.timeout(300)
-
 
 @pytest.fixture
 async def keeper(anvil: Anvil, tmp_path: Path) -> AsyncIterator[RunningKeeper]:

@@ -44,6 +44,7 @@ async def test_a_pause_holds_across_a_restart_and_updates_are_pushed_after_it(an
             await wait_until(lambda: running.told("pushing_resumed"), timeout_s=PATIENCE_S)
             code, output, errors = await keeper(environ, tmp_path, "update", "--by", "bob")
             assert (code, errors, "all feeds" in output) == (0, "", True)
+            await wait_until(lambda: running.told("force_requested"))
             (asked,) = running.told("force_requested")
             assert (asked["by"], asked["feeds"]) == ("bob", 3)
             (serving,) = running.told("serving")

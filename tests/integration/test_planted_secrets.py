@@ -27,8 +27,6 @@ from tests.support.postgres import PASSWORD, QUOTED_PASSWORD, PostgresProcess
 from tests.support.talkative_node import QUOTED, Mood, TalkativeNode, talkative_node
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.timeout(240)
-
 ROUTES = (
     *("/health", "/health/live", "/health/ready", "/status", "/supported", "/monitoring/status", "/metrics"),
     "/nothing",
@@ -133,8 +131,7 @@ async def run_command(world: World, environ: dict[str, str], *arguments: str) ->
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    async with asyncio.timeout(60):
-        output, _ = await process.communicate()
+    output, _ = await process.communicate()
     place = f"keeper {arguments[0]}"
     world.outputs[place] = world.outputs.get(place, "") + output.decode()
     return process.returncode
@@ -198,26 +195,26 @@ async def test_no_secret_comes_out_through_failures_that_quote_them(world: World
     await run_command(world, environ, "alert", *arguments)
     world.rpc.mood = Mood.HELPFUL
     async with recorded(world, environ, arguments) as keeper:
-        await wait_until(lambda: keeper.told("push_confirmed"), timeout_s=30)
+        await wait_until(lambda: keeper.told("push_confirmed"))
         await look_at_everything(world, keeper)
 
         world.rpc.mood = Mood.QUOTING
         assert await order(keeper) == 202
-        await wait_until(lambda: keeper.told("push_dropped") and keeper.told("chain_read_failed"), timeout_s=30)
+        await wait_until(lambda: keeper.told("push_dropped") and keeper.told("chain_read_failed"))
         await look_at_everything(world, keeper)
         world.rpc.mood = Mood.LOCKED
         failed = len(keeper.told("chain_read_failed"))
-        await wait_until(lambda: len(keeper.told("chain_read_failed")) > failed + 1, timeout_s=30)
+        await wait_until(lambda: len(keeper.told("chain_read_failed")) > failed + 1)
         await look_at_everything(world, keeper)
 
         world.rpc.mood = Mood.HELPFUL
         await world.simulator.control({"action": "api_key", "key": NEXT_HERMES_KEY})
         await world.simulator.control({"action": "drop"})
-        await wait_until(lambda: keeper.told("source_lost"), timeout_s=30)
+        await wait_until(lambda: keeper.told("source_lost"))
         if way == "files":
             world.file("HERMES_API_KEY", NEXT_HERMES_KEY)
             connected = len(keeper.told("source_connected"))
-            await wait_until(lambda: len(keeper.told("source_connected")) > connected, timeout_s=30)
+            await wait_until(lambda: len(keeper.told("source_connected")) > connected)
             world.file("CONTROL_TOKEN", NEXT_TOKEN)
             assert await order(keeper) == 401
             assert await order(keeper, NEXT_TOKEN) == 202
@@ -227,7 +224,7 @@ async def test_no_secret_comes_out_through_failures_that_quote_them(world: World
 
     refused = environ | {"JOURNAL_URL": world.database.replace(QUOTED_PASSWORD, WRONG_PASSWORD)}
     async with recorded(world, refused, arguments, ready=False) as keeper:
-        await wait_until(lambda: keeper.told("journal_failed"), timeout_s=30)
+        await wait_until(lambda: keeper.told("journal_failed"))
         await look_at_everything(world, keeper)
     assert "refuses user or password" in world.outputs["log"]
 

@@ -1,8 +1,8 @@
 """Two endpoints, one of them ill, the other a real node: nothing that is asked goes unanswered."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from time import monotonic
 
 import pytest
 
@@ -11,7 +11,7 @@ from keeper.domain.fees import GasOffer
 from keeper.domain.transaction import SignedTransaction, Transaction
 from keeper.domain.units import Gas, Wei
 from keeper.evm.chain import EvmChain
-from keeper.evm.rpc import RpcPool, transport
+from keeper.evm.rpc import READ_TIMEOUT_S, RpcPool, transport
 from keeper.lab.anvil import DEV_PRIVATE_KEY, Anvil
 from keeper.signing.raw_key import RawKeySigner
 from tests.support.clock import LoopClock
@@ -98,8 +98,10 @@ async def test_a_node_that_hangs_costs_its_deadline_once(chain: EvmChain, ill: S
     await chain.connect()
     ill.fault = Fault.HANGS
     assert await chain.broadcast(await signed_transfer(0)) == "well"
-    async with asyncio.timeout(1):
+    started = monotonic()
+    for _ in range(3):
         assert (await chain.read([])).balance > 0
+    assert monotonic() - started < 3 * READ_TIMEOUT_S
 
 
 async def test_a_node_of_another_chain_is_left_out(server: ServedNode, ill: ScriptedNode, anvil: Anvil) -> None:

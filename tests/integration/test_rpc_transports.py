@@ -22,7 +22,7 @@ from tests.support.transport_contract import (
     echo,
     failure_of,
 )
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 @asynccontextmanager
@@ -124,10 +124,10 @@ async def test_websocket_fails_what_is_under_way_as_soon_as_the_socket_is_lost()
     node = ScriptedNode(fault=Fault.HANGS)
     async with ServedNode(node) as server:
         transport = WsTransport("main", server.ws_url)
-        asked = asyncio.create_task(transport.exchange(echo("0x1"), timeout_s=60))
+        asked = asyncio.create_task(transport.exchange(echo("0x1"), timeout_s=2 * PATIENCE_S))
         await wait_until(lambda: node.requests)
         await server.stop()
-        failure = await failure_of(lambda: asyncio.wait_for(asked, 5))
+        failure = await failure_of(lambda: asyncio.wait_for(asked, PATIENCE_S))
         await transport.close()
     assert isinstance(failure, Uncertain)
 
@@ -166,10 +166,10 @@ async def silent_port() -> AsyncIterator[int]:
         server.close()
 
 
-async def failure_at(url: str) -> Transient:
+async def failure_at(url: str, *, timeout_s: float = LONG_S) -> Transient:
     transport = transport_to("main", url)
     try:
-        return await failure_of(lambda: transport.exchange(echo("0x1"), timeout_s=SHORT_S))
+        return await failure_of(lambda: transport.exchange(echo("0x1"), timeout_s=timeout_s))
     finally:
         await transport.close()
 
@@ -177,7 +177,7 @@ async def failure_at(url: str) -> Transient:
 @pytest.mark.parametrize("scheme", ["https", "ws", "wss"])
 async def test_a_connection_that_is_never_made_has_carried_nothing(scheme: str) -> None:
     async with silent_port() as port:
-        failure = await failure_at(f"{scheme}://127.0.0.1:{port}")
+        failure = await failure_at(f"{scheme}://127.0.0.1:{port}", timeout_s=SHORT_S)
     assert type(failure) is Transient
     assert "no connection within" in str(failure)
 

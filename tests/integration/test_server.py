@@ -16,6 +16,7 @@ from keeper.server import overview
 from keeper.server.app import Server
 from keeper.server.event_metrics import EventMetrics
 from tests.support.status import KEEPER, Watched, with_feeds, with_network, with_source
+from tests.support.waiting import PATIENCE_S
 
 HOST = "127.0.0.1"
 
@@ -142,7 +143,7 @@ async def test_frees_the_port_within_a_moment_although_a_client_stays(watched: W
         reader, writer = await asyncio.open_connection(HOST, port)
         writer.write(b"GET /health/live HTTP/1.1\r\nHost: keeper\r\n\r\n")
         await reader.readuntil(b"\r\n\r\n")
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE_S):
             await server.stop()
         writer.close()
     with socket.socket() as probe:

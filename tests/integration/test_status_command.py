@@ -6,7 +6,7 @@ import os
 import pty
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -31,6 +31,14 @@ def watched() -> Watched:
 async def url(watched: Watched) -> AsyncIterator[str]:
     async with Server(overview.routes(watched, EventMetrics()), host=HOST, port=0) as server:
         yield f"http://{HOST}:{server.port}"
+
+
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """What a shell runs in the background ignores SIGINT, and so would all that we run."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 async def keeper_status(*arguments: str) -> int:
@@ -144,9 +152,9 @@ async def on_a_terminal(*arguments: str) -> AsyncIterator[tuple[Terminal, asynci
 
 async def test_follows_the_keeper_on_a_terminal(url: str, watched: Watched) -> None:
     async with on_a_terminal("status", "--url", url) as (terminal, process):
-        await wait_until(lambda: terminal.shows("balance 1.5"), timeout_s=20)
+        await wait_until(lambda: terminal.shows("balance 1.5"))
         watched.current = with_network(ready=False, detail="no endpoint answers")
-        await wait_until(lambda: terminal.shows("is not ready: no endpoint answers"), timeout_s=20)
+        await wait_until(lambda: terminal.shows("is not ready: no endpoint answers"))
         process.send_signal(signal.SIGINT)
         assert await process.wait() == 130
         assert "Traceback" not in terminal.shown
@@ -156,7 +164,7 @@ async def test_ends_with_one_clear_line_when_the_keeper_goes_away(watched: Watch
     async with Server(overview.routes(watched, EventMetrics()), host=HOST, port=0) as server:
         address = f"http://{HOST}:{server.port}"
         async with on_a_terminal("status", "--url", address) as (terminal, process):
-            await wait_until(lambda: terminal.shows("balance 1.5"), timeout_s=20)
+            await wait_until(lambda: terminal.shows("balance 1.5"))
             await server.stop()
             assert await process.wait() == 1
             await wait_until(lambda: terminal.shows(f"keeper: no keeper answers at {address}"))

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import socket
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -22,7 +21,7 @@ from keeper.server.streams.listener import Kind
 from keeper.server.streams.routes import stream_routes
 from tests.support.status import BTC, Watched
 from tests.support.streaming import BOOT, Received, broadcast, sse, telling
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -49,7 +48,7 @@ def final(number: int) -> PushFinal:
 
 async def frames(response: aiohttp.ClientResponse, count: int) -> list[Received]:
     got: list[Received] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         async for each in sse(response):
             got.append(each)
             if len(got) == count:
@@ -82,7 +81,7 @@ async def test_a_client_of_old_is_told_what_it_needs() -> None:
     async with serving(it) as session:
         reader, writer = await asyncio.open_connection(HOST, session._base_url.port)  # type: ignore[union-attr]
         writer.write(b"GET /v1/sse/events HTTP/1.0\r\nHost: keeper\r\n\r\n")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             answer = (await reader.read()).decode()
         writer.close()
     assert " 505 " in answer.splitlines()[0]
@@ -122,7 +121,7 @@ async def test_who_comes_back_gets_exactly_what_was_missed(way: str) -> None:
             assert last is not None
         for number in range(3, 8):
             it(final(number))
-        await wait_until(lambda: it.hub.newest == 7, timeout_s=5)
+        await wait_until(lambda: it.hub.newest == 7)
         query, headers = ("", {"Last-Event-ID": last}) if way == "header" else (f"&since={last}", {})
         async with session.get(f"/v1/sse/events?events=push{query}", headers=headers) as response:
             hello, *missed = await frames(response, 6)
@@ -137,7 +136,7 @@ async def test_who_comes_back_too_late_is_told_so() -> None:
     async with serving(it) as session:
         for number in range(1, 9):
             it(final(number))
-        await wait_until(lambda: it.hub.newest == 8, timeout_s=5)
+        await wait_until(lambda: it.hub.newest == 8)
         async with session.get(f"/v1/sse/events?since={BOOT}-2") as response:
             hello, *rest = await frames(response, 4)
             assert (hello.body["whole"], hello.body["missed"]) == (False, ["high"])
@@ -170,26 +169,32 @@ async def test_a_client_that_never_reads_is_cut_off_while_another_gets_everythin
         port = session._base_url.port  # type: ignore[union-attr]
         assert port is not None
         with await deaf(port):
-            await wait_until(lambda: it.connected[Kind.SSE] == 2, timeout_s=5)
-            reader = asyncio.create_task(frames_of_pushes(response, told))
+            await wait_until(lambda: it.connected[Kind.SSE] == 2)
+            got: list[int] = []
+            reader = asyncio.create_task(take_pushes(response, told, got))
             for number in range(1, told + 1):
                 it(final(number))
-                if number % 500 == 0:
-                    await wait_until(lambda number=number: it.hub.newest == number)  # type: ignore[misc]
-            assert await reader == list(range(1, told + 1))
-            await wait_until(lambda: it.connected[Kind.SSE] == 1, timeout_s=10)
+                if number % 500 == 0:  # a client that reads is not overrun: it may be behind by fewer than are kept
+                    await wait_until(lambda number=number: len(got) == number)  # type: ignore[misc]
+            await reader
+            assert got == list(range(1, told + 1))
+            await wait_until(lambda: it.connected[Kind.SSE] == 1)
         assert it.tally.cut_off == 1
 
 
 async def frames_of_pushes(response: aiohttp.ClientResponse, count: int) -> list[int]:
     got: list[int] = []
-    async with asyncio.timeout(60):
-        async for each in sse(response):
-            assert each.event == "final"
-            got.append(each.body["push"])
-            if len(got) == count:
-                break
+    async with asyncio.timeout(PATIENCE_S):
+        await take_pushes(response, count, got)
     return got
+
+
+async def take_pushes(response: aiohttp.ClientResponse, count: int, got: list[int]) -> None:
+    async for each in sse(response):
+        assert each.event == "final"
+        got.append(each.body["push"])
+        if len(got) == count:
+            break
 
 
 async def test_a_slow_client_is_told_how_many_it_lost_and_keeps_what_matters() -> None:
@@ -198,16 +203,16 @@ async def test_a_slow_client_is_told_how_many_it_lost_and_keeps_what_matters() -
         port = session._base_url.port  # type: ignore[union-attr]
         assert port is not None
         with await deaf(port) as client:
-            await wait_until(lambda: it.connected[Kind.SSE] == 1, timeout_s=5)
+            await wait_until(lambda: it.connected[Kind.SSE] == 1)
             told = 0
             while not it.tally.dropped:
                 it(PRICE)
                 told += 1
                 if told % 100 == 0:
-                    await asyncio.sleep(0.03)
+                    await wait_until(lambda told=told: it.emitted["price"] == told)  # type: ignore[misc]
             for number in range(1, 101):
                 it(final(number))
-            await wait_until(lambda: it.emitted["final"] == 100, timeout_s=5)
+            await wait_until(lambda: it.emitted["final"] == 100)
             text = await read_until(client, b'"push":100,')
         events = [line.removeprefix("event: ") for line in text.splitlines() if line.startswith("event: ")]
         data = [json.loads(line.removeprefix("data: ")) for line in text.splitlines() if line.startswith("data: ")]
@@ -220,7 +225,7 @@ async def test_a_slow_client_is_told_how_many_it_lost_and_keeps_what_matters() -
 async def read_until(client: socket.socket, end: bytes) -> str:
     """The body so far: chunks are lines of their own, and no frame has such a line."""
     loop, got = asyncio.get_running_loop(), b""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while end not in got or not got.endswith(b"\n\n\r\n"):
             got += await loop.sock_recv(client, 65_536)
     return got.decode()
@@ -231,12 +236,12 @@ async def test_a_client_that_is_gone_gives_its_place_back() -> None:
     async with serving(it) as session:
         for path, kind in (("/v1/sse/events", Kind.SSE), ("/v1/ws/events", Kind.WEBSOCKET)):
             first = await session.get(path, headers=_upgrade(kind))
-            await wait_until(lambda kind=kind: it.connected[kind] == 1, timeout_s=5)  # type: ignore[misc]
+            await wait_until(lambda kind=kind: it.connected[kind] == 1)  # type: ignore[misc]
             async with session.get(path, headers=_upgrade(kind)) as response:
                 assert (response.status, response.headers["Retry-After"]) == (503, "5")
                 assert await response.json() == {"error": "there are 1 clients already, and no more are allowed"}
             first.close()
-            await wait_until(lambda kind=kind: it.connected[kind] == 0, timeout_s=5)  # type: ignore[misc]
+            await wait_until(lambda kind=kind: it.connected[kind] == 0)  # type: ignore[misc]
 
 
 def _upgrade(kind: Kind) -> dict[str, str]:
@@ -268,25 +273,23 @@ async def test_all_hundred_clients_get_all_sixty_frames_in_order() -> None:
             await joined.acquire()
         for number in range(1, 61):
             it(final(number))
-            await asyncio.sleep(0.01)
+            await wait_until(lambda number=number: it.hub.newest == number)  # type: ignore[misc]
         assert await asyncio.gather(*clients) == [list(range(1, 61))] * 100
         assert it.tally.sent == {Kind.SSE: 3_000, Kind.WEBSOCKET: 3_000}
         assert not it.tally.dropped
 
 
-async def test_the_end_of_the_keeper_ends_the_streams_at_once() -> None:
+async def test_the_end_of_the_keeper_ends_the_streams_in_order() -> None:
     it = broadcast()
     server = Server(stream_routes(it, Watched(), ways=frozenset(Kind), origins=()), host=HOST, port=0, close=it.close)
     async with telling(it), server, aiohttp.ClientSession() as session:
         url = f"http://{HOST}:{server.port}"
         async with session.get(f"{url}/v1/sse/events") as response, session.ws_connect(f"{url}/v1/ws/events") as socket:
             await asyncio.gather(frames(response, 1), socket.receive_json())
-            began = time.monotonic()
             ended = asyncio.create_task(server.stop())
-            assert [each async for each in sse(response)] == []
+            assert [each async for each in sse(response)] == []  # raises where it is cut off: it ends in order
             assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
             await ended
-            assert time.monotonic() - began < 1
             assert socket.close_code == aiohttp.WSCloseCode.GOING_AWAY
 
 

@@ -13,15 +13,29 @@ from tests.support.waiting import wait_until
 STANDS_BY = {"COORDINATION": "file"}
 
 
+SLOW = 1
+"""Ethereum, whose blocks are known to be twelve seconds apart: a successor has 24 s of patience, and two elsewhere."""
+
+
 @pytest.fixture
 async def world(
-    anvil: Anvil, node: Node, tmp_path: Path, record_property: Callable[[str, object], None]
+    anvil_binary: Path,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+    request: pytest.FixtureRequest,
 ) -> AsyncIterator[CrashWorld]:
     url = f"sqlite:///{tmp_path}/journal.db"
-    async with crash_world(anvil, node, journal_url=url, folder=tmp_path, record=record_property) as world:
+    chain_id = getattr(request, "param", 31337)
+    async with (
+        Anvil(anvil_binary, chain_id=chain_id) as anvil,
+        Node(anvil.url) as node,
+        crash_world(anvil, node, journal_url=url, folder=tmp_path, record=record_property) as world,
+    ):
+        world.environ["CHAIN_ID"] = str(chain_id)
         yield world
 
 
+@pytest.mark.parametrize("world", [SLOW], indirect=True)
 async def test_what_waits_in_the_pool_while_mining_stalls_lands_and_is_not_paid_for_again(
     world: CrashWorld, tmp_path: Path
 ) -> None:

@@ -44,13 +44,13 @@ async def test_a_push_that_is_mined_and_not_final_is_not_enough(anvil: Anvil, no
         ) as keeper,
     ):
         arguments = ("--url", keeper.url, "--pid", str(keeper.process.pid), "--within")
-        code, said = await verify(*arguments, "3")
+        code, said = await verify(*arguments, "10")
         assert code == 1, said
         assert "FAIL  network evm leads, and has pushed" in said
         assert "which is not final yet" in said
         confirmed = len(keeper.told("push_confirmed"))
         final = asyncio.create_task(verify(*arguments, "60"))
-        await wait_until(lambda: len(keeper.told("push_confirmed")) > confirmed, timeout_s=30)
+        await wait_until(lambda: len(keeper.told("push_confirmed")) > confirmed)
         await node.request("anvil_mine", hex(DEEP))
         code, said = await final
         assert code == 0, said

@@ -44,6 +44,7 @@ QUICK = {
     "LOG_LEVEL": "debug",
 }
 BLOCK_TIME_S = 0.5
+PRICES = 10
 AT_REST = {"included", "final", "released", "superseded"}
 GWEI = 10**9
 
@@ -107,6 +108,12 @@ class CrashWorld:
         """What waits to be mined."""
         pool = await self.node.request("txpool_content")
         return [each for part in pool.values() for sender in part.values() for each in sender.values()]
+
+    async def prices_later(self, *keepers: RunningKeeper) -> None:
+        """Each of these has been told prices often enough to have pushed, if it were to."""
+        for keeper in keepers:
+            before = await _told_prices(keeper)
+            await wait_until(partial(_is_told_prices, keeper, before + PRICES), timeout_s=PATIENCE_S)
 
     async def mined(self) -> int:
         """How many transactions of the keeper's are on chain."""
@@ -189,6 +196,15 @@ async def crash_world(
                 first_nonce=first_nonce,
                 record=record,
             )
+
+
+async def _told_prices(keeper: RunningKeeper) -> int:
+    _, status = await keeper.get("/status")
+    return int(status["sources"][0]["events"])
+
+
+async def _is_told_prices(keeper: RunningKeeper, most: int) -> bool:
+    return await _told_prices(keeper) > most
 
 
 async def kill(keeper: RunningKeeper) -> None:

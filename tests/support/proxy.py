@@ -4,6 +4,8 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
+from tests.support.ports import free_port
+
 _CHUNK = 2**16
 _HOST = "127.0.0.1"
 
@@ -13,13 +15,15 @@ class FaultyProxy:
 
     def __init__(self, port: int) -> None:
         self._upstream_port = port
-        self._port = 0
+        self._port = free_port()
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._audible = asyncio.Event()
         self._audible.set()
         self.cuts_left = 0
         """So many answers are swallowed, and their connections cut."""
+        self.held = 0
+        """Pieces that came while it was silent."""
 
     @property
     def url(self) -> str:
@@ -48,7 +52,6 @@ class FaultyProxy:
     async def start(self) -> None:
         """Listen."""
         self._server = await asyncio.start_server(self._accept, _HOST, self._port)
-        self._port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Refuse connections, and cut those that are open."""
@@ -96,6 +99,7 @@ class FaultyProxy:
 
     async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, answers: bool = False) -> None:
         while chunk := await source.read(_CHUNK):
+            self.held += not self._audible.is_set()
             await self._audible.wait()
             if answers and self.cuts_left:
                 self.cuts_left -= 1

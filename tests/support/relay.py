@@ -11,6 +11,7 @@ import aiohttp
 from aiohttp import web
 from eth_hash.auto import keccak
 
+from tests.support.ports import free_port
 from tests.support.served_node import KEY
 
 _HOST = "127.0.0.1"
@@ -51,7 +52,7 @@ class Relay:
 
     def __post_init__(self) -> None:
         self._ill = Ill.NOTHING
-        self._port = 0
+        self._port = free_port()
         self._frozen_at = 0
         self._runner: web.AppRunner | None = None
         self._well = asyncio.Event()
@@ -100,7 +101,6 @@ class Relay:
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_LAST_ANSWER_S)
         await self._runner.setup()
         await web.TCPSite(self._runner, _HOST, self._port).start()
-        self._port = self._runner.addresses[0][1]
 
     async def _stop(self) -> None:
         self._well.set()
@@ -110,6 +110,7 @@ class Relay:
 
     async def _post(self, request: web.Request) -> web.Response:
         asked = await request.json()
+        self.requests += [each["method"] for each in (asked if isinstance(asked, list) else [asked])]
         match self._ill:
             case Ill.BREAKS:
                 return web.Response(status=500, text="upstream connect error")
@@ -126,7 +127,6 @@ class Relay:
         return await self._answer(asked)
 
     async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        self.requests.append(request["method"])
         if self._ill is Ill.SWALLOWS and request["method"] == "eth_sendRawTransaction":
             return {"jsonrpc": "2.0", "id": request["id"], "result": _hash_of(request["params"][0])}
         if self._ill is Ill.LAGS:

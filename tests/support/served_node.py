@@ -6,6 +6,7 @@ from typing import Self
 
 from aiohttp import WSMsgType, web
 
+from tests.support.ports import free_port
 from tests.support.scripted_node import RETRY_AFTER_S, Fault, ScriptedNode
 
 KEY = "f3c9-secret-key-8a1d"
@@ -21,7 +22,7 @@ class ServedNode:
         self._node = node
         self._greeting = greeting
         """Sent to whoever opens a WebSocket."""
-        self._port = 0
+        self._port = free_port()
         self._runner: web.AppRunner | None = None
         self._stopping = asyncio.Event()
 
@@ -53,7 +54,6 @@ class ServedNode:
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         await web.TCPSite(self._runner, _HOST, self._port).start()
-        self._port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
         """Refuse connections and end those that are open."""

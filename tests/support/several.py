@@ -10,6 +10,7 @@ from typing import Any
 from keeper.lab.anvil import Anvil
 from keeper.lab.hermes import HermesSimulator
 from tests.support.keeper_process import RunningKeeper, devnet_contract, environment
+from tests.support.ports import free_port
 
 CHAINS = {"red": 31_337, "green": 31_338, "blue": 31_339}
 
@@ -29,7 +30,9 @@ class Chains:
         known = self.nodes.get(name)
         stack = AsyncExitStack()
         state = f"--state={self._folder}/{name}.json"
-        anvil = Anvil(self._binary, port=known.port if known else 0, chain_id=CHAINS[name], extra_args=[state])
+        anvil = Anvil(
+            self._binary, port=known.port if known else free_port(), chain_id=CHAINS[name], extra_args=[state]
+        )
         self.nodes[name] = await stack.enter_async_context(anvil)
         if known is None:
             self.contracts[name] = await stack.enter_async_context(devnet_contract(anvil, self._simulator))

@@ -131,9 +131,21 @@ async def open_stream(request: web.Request) -> web.StreamResponse:
 @asynccontextmanager
 async def opening_slowly(upstream: str, opening_s: float) -> AsyncIterator[str]:
     """Streams of another server that take so long to open; nothing can be polled there. Gives the URL."""
+    async with _streams_after(lambda: asyncio.sleep(opening_s), upstream) as url:
+        yield url
 
+
+@asynccontextmanager
+async def behind(door: "Door", upstream: str) -> AsyncIterator[str]:
+    """The same, where they open when the door does."""
+    async with _streams_after(door.pass_through, upstream) as url:
+        yield url
+
+
+@asynccontextmanager
+async def _streams_after(opening: Callable[[], Awaitable[None]], upstream: str) -> AsyncIterator[str]:
     async def stream(request: web.Request) -> web.StreamResponse:
-        await asyncio.sleep(opening_s)
+        await opening()
         async with ClientSession() as session, session.get(f"{upstream}{request.path_qs}") as source:
             response = await open_stream(request)
             async for chunk in source.content.iter_any():
@@ -142,6 +154,28 @@ async def opening_slowly(upstream: str, opening_s: float) -> AsyncIterator[str]:
 
     async with serving(stream, failing) as url:
         yield url
+
+
+class Door:
+    """Whoever comes while it is closed waits until it is opened."""
+
+    def __init__(self) -> None:
+        self._opened = asyncio.Event()
+        self._opened.set()
+        self.waiting = 0
+
+    def close(self) -> None:
+        self._opened.clear()
+
+    def open(self) -> None:
+        self._opened.set()
+
+    async def pass_through(self) -> None:
+        self.waiting += 1
+        try:
+            await self._opened.wait()
+        finally:
+            self.waiting -= 1
 
 
 async def failing(_: web.Request) -> web.StreamResponse:
