@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-NETWORK = 'network=~"$network"'
-"""The networks that are chosen on a dashboard."""
-KEEPER = 'job="pyth-keeper"'
+HERE = 'namespace=~"$namespace"'
+"""The namespaces of Kubernetes that are chosen on a dashboard; elsewhere there are none, and all is chosen."""
+NETWORK = f'{HERE},network=~"$network"'
+"""The networks that are chosen there."""
+KEEPER = f'{HERE},job="pyth-keeper"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +45,22 @@ class Board:
     by_network: bool = True
 
 
-def newest(metric: str, *by: str, where: str = "") -> str:
+def newest(metric: str, *by: str, where: str = HERE) -> str:
     """The value of each series; one series of all replicas."""
     return f"max by ({', '.join(by)}) ({metric}{{{where}}})"
 
 
-def hourly(metric: str, *by: str, where: str = "") -> str:
+def hourly(metric: str, *by: str, where: str = HERE) -> str:
     """How much more in an hour."""
     return f"sum by ({', '.join(by)}) (increase({metric}{{{where}}}[1h]))"
 
 
-def quantile(share: float, metric: str, *by: str, where: str = "") -> str:
+def each_second(metric: str, *by: str) -> str:
+    """How much more in a second."""
+    return f"sum by ({', '.join(by)}) (rate({metric}{{{HERE}}}[$__rate_interval]))"
+
+
+def quantile(share: float, metric: str, *by: str, where: str = HERE) -> str:
     """Of a histogram, over the last hour."""
     return f"histogram_quantile({share}, sum by ({', '.join((*by, 'le'))}) (rate({metric}_bucket{{{where}}}[1h])))"
 
@@ -64,20 +71,23 @@ BOARDS = (
         "Pyth keeper: overview",
         "Whether all networks are kept fresh, and what needs a look.",
         [
-            Number("In policy, last hour", "min(keeper_in_policy_ratio)", "percentunit", good="above 0.999"),
-            Number("Networks ready", "sum(max by (network) (keeper_ready))"),
-            Number("Streams open", "sum(max by (source) (sse_connection_status))", good="above 1"),
-            Number("RPC endpoints up", "sum(max by (network, endpoint) (keeper_rpc_endpoint_up))"),
-            Number("Pushes in flight", "sum(keeper_in_flight)"),
-            Number("Failures in a row", "max(keeper_consecutive_failures)", good="below 5"),
-            Number("Shortest runway", "min(keeper_runway_seconds)", "s", good="above 86400"),
+            Number("In policy, last hour", f"min(keeper_in_policy_ratio{{{HERE}}})", "percentunit", good="above 0.999"),
+            Number("Networks ready", f"sum(max by (network) (keeper_ready{{{HERE}}}))"),
+            Number("Streams open", f"sum(max by (source) (sse_connection_status{{{HERE}}}))", good="above 1"),
+            Number("RPC endpoints up", f"sum(max by (network, endpoint) (keeper_rpc_endpoint_up{{{HERE}}}))"),
+            Number("Pushes in flight", f"sum(keeper_in_flight{{{HERE}}})"),
+            Number("Failures in a row", f"max(keeper_consecutive_failures{{{HERE}}})", good="below 5"),
+            Number("Shortest runway", f"min(keeper_runway_seconds{{{HERE}}})", "s", good="above 86400"),
             Number("Keepers", f"count(up{{{KEEPER}}} == 1)"),
         ],
         [
             Chart("Pushes an hour", {"{{network}} {{outcome}}": hourly("price_updates_total", "network", "outcome")}),
             Chart(
                 "Out of policy, share of time",
-                {"{{network}}": "avg by (network) (rate(keeper_out_of_policy_seconds_total[$__rate_interval]))"},
+                {
+                    "{{network}}": "avg by (network)"
+                    f" (rate(keeper_out_of_policy_seconds_total{{{HERE}}}[$__rate_interval]))"
+                },
                 "percentunit",
             ),
             Chart(
@@ -97,7 +107,11 @@ BOARDS = (
                 "s",
             ),
             Chart("Oldest price on chain", {"{{network}}": newest("last_update_age_seconds", "network")}, "s"),
-            Chart("Largest deviation", {"{{network}}": "max by (network) (abs(price_change_percent))"}, "percent"),
+            Chart(
+                "Largest deviation",
+                {"{{network}}": f"max by (network) (abs(price_change_percent{{{HERE}}}))"},
+                "percent",
+            ),
         ],
         by_network=False,
     ),
@@ -191,8 +205,10 @@ BOARDS = (
         "Pyth keeper: sources and RPC",
         "Where prices come from, and the nodes that are talked to.",
         [
-            Number("Streams open", "sum(max by (source) (sse_connection_status))", good="above 1"),
-            Number("Since the last event", "min(keeper_source_last_event_age_seconds)", "s", good="below 30"),
+            Number("Streams open", f"sum(max by (source) (sse_connection_status{{{HERE}}}))", good="above 1"),
+            Number(
+                "Since the last event", f"min(keeper_source_last_event_age_seconds{{{HERE}}})", "s", good="below 30"
+            ),
             Number("RPC requests, last hour", f"sum(keeper_rpc_requests_last_hour{{{NETWORK}}})"),
             Number(
                 "Of plain polling",
@@ -204,10 +220,12 @@ BOARDS = (
         [
             Chart(
                 "Events a second",
-                {"{{source}}": "sum by (source) (rate(keeper_source_events_total[$__rate_interval]))"},
+                {"{{source}}": each_second("keeper_source_events_total", "source")},
             ),
             Chart(
-                "Since the last event", {"{{source}}": "min by (source) (keeper_source_last_event_age_seconds)"}, "s"
+                "Since the last event",
+                {"{{source}}": f"min by (source) (keeper_source_last_event_age_seconds{{{HERE}}})"},
+                "s",
             ),
             Chart("State of the sources", {"{{source}} {{state}}": newest("keeper_source_state", "source", "state")}),
             Chart(
@@ -263,21 +281,22 @@ BOARDS = (
         "Pyth keeper: streaming",
         "Who listens to the event streams, and what they are told.",
         [
-            Number("Events are told", "min(keeper_event_streaming_up)", good="above 1"),
-            Number("Clients by WebSocket", "sum(keeper_websocket_connections)", good="below 8000"),
-            Number("Clients by server-sent events", "sum(keeper_sse_connections)", good="below 8000"),
-            Number("Clients cut off, last hour", "sum(increase(keeper_stream_clients_cut_off_total[1h]))"),
-            Number("Events lost, last hour", "sum(increase(keeper_events_lost_total[1h]))", good="below 1"),
+            Number("Events are told", f"min(keeper_event_streaming_up{{{HERE}}})", good="above 1"),
+            Number("Clients by WebSocket", f"sum(keeper_websocket_connections{{{HERE}}})", good="below 8000"),
+            Number("Clients by server-sent events", f"sum(keeper_sse_connections{{{HERE}}})", good="below 8000"),
+            Number("Clients cut off, last hour", f"sum(increase(keeper_stream_clients_cut_off_total{{{HERE}}}[1h]))"),
+            Number("Events lost, last hour", f"sum(increase(keeper_events_lost_total{{{HERE}}}[1h]))", good="below 1"),
         ],
         [
             Chart(
-                "Events a second", {"{{type}}": "sum by (type) (rate(keeper_events_emitted_total[$__rate_interval]))"}
+                "Events a second",
+                {"{{type}}": each_second("keeper_events_emitted_total", "type")},
             ),
             Chart(
                 "Messages sent a second",
                 {
-                    "WebSocket": "sum(rate(keeper_websocket_messages_sent_total[$__rate_interval]))",
-                    "server-sent events": "sum(rate(keeper_sse_messages_sent_total[$__rate_interval]))",
+                    "WebSocket": each_second("keeper_websocket_messages_sent_total"),
+                    "server-sent events": each_second("keeper_sse_messages_sent_total"),
                 },
             ),
             Chart(
@@ -289,7 +308,7 @@ BOARDS = (
             ),
             Chart(
                 "Messages that slow clients lost, a second",
-                {"{{priority}}": "sum by (priority) (rate(keeper_stream_messages_dropped_total[$__rate_interval]))"},
+                {"{{priority}}": each_second("keeper_stream_messages_dropped_total", "priority")},
             ),
             Chart(
                 "Event to acceptance by a node, p99",

@@ -9,7 +9,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.common import LegendDisplayMode, LegendPlacement
 from grafana_foundation_sdk.models.dashboard import DataSourceRef, Threshold, VariableRefresh
 
-from grafana.boards import BOARDS, Board, Chart, Number
+from grafana.boards import BOARDS, HERE, Board, Chart, Number
 
 FOLDER = Path(__file__).parent / "dashboards"
 
@@ -29,21 +29,27 @@ def build(board: Board) -> str:
         .time("now-6h", "now")
         .timezone("browser")
     )
+    made.with_variable(_choice("namespace", "label_values(keeper_ready, namespace)").all_value(".*"))
     if board.by_network:
-        made.with_variable(
-            dashboard.QueryVariable("network")
-            .label("Network")
-            .query("label_values(keeper_ready, network)")
-            .datasource(_SOURCE)
-            .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
-            .include_all(True)
-            .multi(True)
-        )
+        made.with_variable(_choice("network", f"label_values(keeper_ready{{{HERE}}}, network)"))
     for number in board.numbers:
         made.with_panel(_number(number))
     for chart in board.charts:
         made.with_panel(_chart(chart))
     return JSONEncoder(sort_keys=True, indent=2).encode(made.build()) + "\n"
+
+
+def _choice(name: str, query: str) -> dashboard.QueryVariable:
+    """Several of what a query finds, or all."""
+    return (
+        dashboard.QueryVariable(name)
+        .label(name.capitalize())
+        .query(query)
+        .datasource(_SOURCE)
+        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .include_all(True)
+        .multi(True)
+    )
 
 
 def _number(number: Number) -> stat.Panel:

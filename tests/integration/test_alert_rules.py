@@ -119,23 +119,31 @@ CASES = {
 }
 
 
-def unit_test(name: str, case: Case) -> str:
-    """A test file of promtool's, once as it fires and once as it is quiet."""
-    tests = [
-        {
-            "interval": "1m",
-            "input_series": [{"series": series, "values": values} for series, values in inputs.items()],
-            "promql_expr_test": [
-                {
-                    "expr": f'min(ALERTS{{alertname="{name}",alertstate="firing"}})',
-                    "eval_time": "20m",
-                    "exp_samples": [{"labels": "{}", "value": 1}] if fires else [],
-                }
-            ],
-        }
-        for inputs, fires in ((case.fires, True), (case.quiet, False))
-    ]
-    return json.dumps({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": tests})
+def scenario(name: str, series: dict[str, str], *labelled: str) -> dict[str, Any]:
+    """One test of promtool's: by these series the alert fires with each of these sets of labels and no others."""
+    seen = f'max by (namespace) (ALERTS{{alertname="{name}",alertstate="firing"}})'
+    expected = [{"labels": labels, "value": 1} for labels in labelled]
+    return {
+        "interval": "1m",
+        "input_series": [{"series": each, "values": values} for each, values in series.items()],
+        "promql_expr_test": [{"expr": seen, "eval_time": "20m", "exp_samples": expected}],
+    }
+
+
+def run(folder: Path, *scenarios: dict[str, Any]) -> None:
+    path = folder / "alerts.test.yaml"
+    path.write_text(json.dumps({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": scenarios}))
+    tested = promtool("test", "rules", path)
+    assert tested.returncode == 0, tested.stderr + tested.stdout
+
+
+def within(namespace: str, series: dict[str, str]) -> dict[str, str]:
+    """The same series as Prometheus finds them in Kubernetes."""
+    label = f'namespace="{namespace}"'
+    return {
+        each.replace("{", f"{{{label},", 1) if "{" in each else f"{each}{{{label}}}": values
+        for each, values in series.items()
+    }
 
 
 def test_every_alert_has_a_case_that_fires_and_one_that_does_not() -> None:
@@ -149,10 +157,25 @@ def test_the_rules_are_valid() -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_fires_when_it_should_and_not_otherwise(name: str, tmp_path: Path) -> None:
-    path = tmp_path / "alerts.test.yaml"
-    path.write_text(unit_test(name, CASES[name]))
-    tested = promtool("test", "rules", path)
-    assert tested.returncode == 0, tested.stderr + tested.stdout
+    run(tmp_path, scenario(name, CASES[name].fires, "{}"), scenario(name, CASES[name].quiet))
+
+
+@pytest.mark.parametrize("name", sorted(CASES.keys() - {"TwoLeaders"}))
+def test_fires_for_the_namespace_in_need_whatever_is_well_in_another_one(name: str, tmp_path: Path) -> None:
+    case = CASES[name]
+    both = within("production", case.fires) | within("staging", case.quiet)
+    run(tmp_path, scenario(name, both, '{namespace="production"}'))
+
+
+def test_two_leaders_of_one_account_are_found_across_namespaces(tmp_path: Path) -> None:
+    both = within("production", leaders(("k1", "1x20"))) | within("staging", leaders(("k2", "1x20")))
+    run(tmp_path, scenario("TwoLeaders", both, "{}"))
+
+
+def test_keepers_that_are_all_gone_are_missed_for_a_day(tmp_path: Path) -> None:
+    up = 'up{job="pyth-keeper",namespace="production"}'
+    gone = {up: "1x5 stale", up.replace("production", "staging"): "1x20"}
+    run(tmp_path, scenario("KeeperDown", gone, '{namespace="production"}'), scenario("KeeperDown", {}, "{}"))
 
 
 @pytest.mark.parametrize("name", ALERTS)

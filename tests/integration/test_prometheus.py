@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -113,7 +114,7 @@ def panels() -> Iterator[tuple[str, str]]:
     for path in sorted(FOLDER.glob("*.json")):
         for panel in json.loads(path.read_text())["panels"]:
             for target in panel["targets"]:
-                chosen = target["expr"].replace("$network", ".*").replace("$__rate_interval", "1m")
+                chosen = re.sub(r"\$(namespace|network)\b", ".*", target["expr"]).replace("$__rate_interval", "1m")
                 yield f"{path.stem}: {panel['title']}", chosen
 
 
