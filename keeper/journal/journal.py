@@ -16,7 +16,7 @@ from keeper.journal.queries import account_id, begin_term, prune, recover, spent
 from keeper.ports import Account, Note, Recovered
 
 APPEND_S = 2.0
-"""A record takes no longer than this, or fails."""
+"""A record takes no longer than this, or fails, where nothing else is said."""
 _PRUNED_AT_ONCE = 100
 """Few enough that a record hardly waits for them."""
 
@@ -24,8 +24,9 @@ _PRUNED_AT_ONCE = 100
 class StoredJournal(ABC):
     """A Journal in tables."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, append_s: float = APPEND_S) -> None:
         self._database = database
+        self._append_s = append_s
         self._turn = asyncio.Lock()
         self._ids: dict[Account, int] = {}
         self._epochs: dict[Account, int] = {}
@@ -50,12 +51,12 @@ class StoredJournal(ABC):
     async def record(self, account: Account, flight: Flight, note: Note) -> None:
         """See Journal."""
         try:
-            async with asyncio.timeout(APPEND_S), self._turn:
+            async with asyncio.timeout(self._append_s), self._turn:
                 await self._record(account, flight, note)
         except TimeoutError as exc:
             raise JournalError(
-                f"the journal at {self._database} took no record within {APPEND_S:g} s: is its disk or its server"
-                " overloaded, or does another program hold a lock?"
+                f"the journal at {self._database} took no record within {self._append_s:g} s: is its disk or its"
+                " server overloaded, or does another program hold a lock?"
             ) from exc
 
     async def _record(self, account: Account, flight: Flight, note: Note) -> None:

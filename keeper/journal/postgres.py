@@ -7,7 +7,7 @@ from keeper.journal.address import PostgresServer
 from keeper.journal.changes import AttemptRow, Changes, FateRow, FeedCostRow
 from keeper.journal.database import PostgresDatabase, connect
 from keeper.journal.failures import translated
-from keeper.journal.journal import StoredJournal
+from keeper.journal.journal import APPEND_S, StoredJournal
 
 _RECORD = """
 WITH term AS (
@@ -93,8 +93,8 @@ _LOST = (
 class PostgresJournal(StoredJournal):
     """See Journal. Connects again by itself when its connection is lost; a record that met that is tried once more."""
 
-    def __init__(self, server: PostgresServer) -> None:
-        super().__init__(PostgresDatabase(server))
+    def __init__(self, server: PostgresServer, *, append_s: float = APPEND_S) -> None:
+        super().__init__(PostgresDatabase(server), append_s=append_s)
         self._server = server
         self._connection: asyncpg.Connection | None = None
 

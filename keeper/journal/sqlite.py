@@ -16,7 +16,7 @@ from keeper.journal.address import SqliteFile, Sync
 from keeper.journal.changes import Changes, FeedCostRow, PushRow
 from keeper.journal.database import SqliteDatabase
 from keeper.journal.failures import is_locked, translated
-from keeper.journal.journal import StoredJournal
+from keeper.journal.journal import APPEND_S, StoredJournal
 
 _LOCKED_PAUSE_S = 0.002
 _TIDYING_PATIENCE_S = 0.02
@@ -76,8 +76,8 @@ WHERE NOT EXISTS (
 class SqliteJournal(StoredJournal):
     """See Journal."""
 
-    def __init__(self, file: SqliteFile, *, sync: Sync = Sync.NORMAL) -> None:
-        super().__init__(SqliteDatabase(file))
+    def __init__(self, file: SqliteFile, *, sync: Sync = Sync.NORMAL, append_s: float = APPEND_S) -> None:
+        super().__init__(SqliteDatabase(file), append_s=append_s)
         self._file = file
         self._sync = sync
         self._writer: sqlite3.Connection | None = None

@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
 
-WITHIN_MS = 20_000
+WITHIN_MS = 30_000
 expect.set_options(timeout=WITHIN_MS)
 
 

@@ -23,7 +23,7 @@ from keeper.pipeline.journaling import DurableJournal, OnFailure
 from keeper.ports import Orders
 from tests.support import flights as f
 from tests.support.flights import ACCOUNT, BTC
-from tests.support.journal_contract import JournalContract, MakeJournal
+from tests.support.journal_contract import PATIENT_S, JournalContract, MakeJournal
 from tests.support.orders_contract import OrdersContract
 from tests.support.postgres import PASSWORD, QUOTED_PASSWORD, PostgresProcess
 from tests.support.reading_contract import ReadingContract
@@ -36,6 +36,10 @@ async def server(postgres: PostgresProcess) -> PostgresServer:
     server = parse_journal_url(await postgres.new_database())
     assert isinstance(server, PostgresServer)
     return server
+
+
+def patient(server: PostgresServer) -> PostgresJournal:
+    return PostgresJournal(server, append_s=PATIENT_S)
 
 
 async def test_takes_a_password_that_is_not_in_the_url(server: PostgresServer) -> None:
@@ -51,7 +55,7 @@ async def test_takes_a_password_that_is_not_in_the_url(server: PostgresServer) -
 class TestPostgresJournal(JournalContract):
     @pytest.fixture
     def make(self, server: PostgresServer) -> MakeJournal:
-        return lambda: PostgresJournal(server)
+        return lambda: patient(server)
 
 
 class TestReadingPostgres(ReadingContract):
@@ -61,7 +65,7 @@ class TestReadingPostgres(ReadingContract):
 
     def journal(self, address: SqliteFile | PostgresServer) -> StoredJournal:
         assert isinstance(address, PostgresServer)
-        return PostgresJournal(address)
+        return patient(address)
 
 
 class TestPostgresOrders(OrdersContract):
@@ -77,7 +81,7 @@ class TestPostgresOrders(OrdersContract):
 
 @pytest.fixture
 async def journal(server: PostgresServer) -> AsyncIterator[PostgresJournal]:
-    journal = PostgresJournal(server)
+    journal = patient(server)
     await journal.open()
     await journal.recover(ACCOUNT)
     yield journal
@@ -133,8 +137,10 @@ async def test_a_connection_that_is_cut_costs_no_record(journal: PostgresJournal
 
 
 async def test_gives_up_on_a_server_that_hangs_within_its_time(
-    journal: PostgresJournal, server: PostgresServer, postgres: PostgresProcess
+    server: PostgresServer, postgres: PostgresProcess
 ) -> None:
+    journal = PostgresJournal(server)
+    await journal.open()
     await record(journal, 1)
     postgres.suspend(suspended=True)
     try:
@@ -145,11 +151,12 @@ async def test_gives_up_on_a_server_that_hangs_within_its_time(
     await (await asyncpg.connect(server.url)).close()  # it goes on
     await record(journal, 4)
     assert {1, 4} <= set(await pushes(journal)) <= {1, 2, 3, 4}
+    await journal.close()
 
 
 async def test_goes_on_through_a_restart_and_loses_no_line(server: PostgresServer, postgres: PostgresProcess) -> None:
     events: list[Event] = []
-    inner = PostgresJournal(server)
+    inner = patient(server)
     journal = DurableJournal(inner, on_failure=OnFailure.CONTINUE, clock=SystemClock(), emit=events.append)
     await journal.open()
     await record(journal, 1)
@@ -166,7 +173,7 @@ async def test_goes_on_through_a_restart_and_loses_no_line(server: PostgresServe
 
 
 async def test_keepers_that_start_together_make_the_tables_once(server: PostgresServer) -> None:
-    journals = [PostgresJournal(server) for _ in range(5)]
+    journals = [patient(server) for _ in range(5)]
     await asyncio.gather(*(journal.open() for journal in journals))
     await asyncio.gather(*(record(journal, push) for push, journal in enumerate(journals, start=1)))
     assert await pushes(journals[0]) == [1, 2, 3, 4, 5]
@@ -262,7 +269,7 @@ async def test_the_next_term_begins_after_a_record_that_is_being_written_and_fin
 ) -> None:
     await journal.begin_term(ACCOUNT)
     await record(journal, 1)
-    successor, other = PostgresJournal(server), await asyncpg.connect(server.url)
+    successor, other = patient(server), await asyncpg.connect(server.url)
     try:
         await successor.open()
         async with watched(server) as until_waiting, other.transaction():

@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count
@@ -20,6 +20,9 @@ from tests.support import flights as f
 from tests.support.flights import ACCOUNT, BTC, ETH, OTHER
 
 MakeJournal = Callable[[], Journal]
+
+PATIENT_S = 60.0
+"""For a record, where how long it takes is not what is tested: a busy machine may be slow."""
 
 _numbers = count()
 
@@ -47,6 +50,16 @@ class JournalContract(ABC):
             await journal.open()
         yield first, second
         for journal in (first, second):
+            await journal.close()
+
+    @pytest.fixture
+    async def journals(self, make: MakeJournal) -> AsyncIterator[Sequence[Journal]]:
+        """Of several keepers, on the same storage."""
+        several = make(), make(), make()
+        for journal in several:
+            await journal.open()
+        yield several
+        for journal in several:
             await journal.close()
 
     async def test_a_new_one_knows_nothing(self, journal: Journal) -> None:
@@ -273,11 +286,10 @@ class JournalContract(ABC):
 
     @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors])
     @given(script=st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["begin", "record", "open"])), max_size=12))
-    async def test_only_the_newest_term_is_written_in(self, make: MakeJournal, script: list[tuple[int, str]]) -> None:
+    async def test_only_the_newest_term_is_written_in(
+        self, journals: Sequence[Journal], script: list[tuple[int, str]]
+    ) -> None:
         account = replace(fresh_account(), chain_id=1_000_000 + next(_numbers))
-        journals = make(), make(), make()
-        for journal in journals:
-            await journal.open()
         newest, epochs, written = 0, [0, 0, 0], 0
         for push, (writer, step) in enumerate(script, start=1):
             journal = journals[writer]
@@ -295,8 +307,6 @@ class JournalContract(ABC):
                     with pytest.raises(MandateLost):
                         await journal.record(account, *signed(push=push, nonce=push))
         assert len((await journals[0].recover(account)).flights) == written
-        for journal in journals:
-            await journal.close()
 
     async def test_nothing_is_recorded_of_an_earlier_term_once_the_next_one_has_begun(
         self, pair: tuple[Journal, Journal]

@@ -19,6 +19,7 @@ from keeper.lab.anvil import DEV_PRIVATE_KEY, Anvil
 from keeper.lab.contract import ContractTerms, deploy_contract
 from keeper.lab.hermes import HermesSimulator, SimulatorConfig
 from keeper.signing.raw_key import RawKeySigner
+from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 
 KEEPER = Path(sys.executable).with_name("keeper")
@@ -80,7 +81,7 @@ async def devnet_contract(node: Anvil, simulator: HermesSimulator) -> AsyncItera
 async def simulator_running(**settings: Any) -> AsyncIterator[HermesSimulator]:
     """Prices that stand still unless the test moves them."""
     simulator = HermesSimulator(SimulatorConfig(**{"volatility_ppm": 0, "interval_ms": 100, **settings}))
-    await simulator.start()
+    await simulator.start(port=free_port())
     try:
         yield simulator
     finally:

@@ -22,7 +22,7 @@ QUOTED_PASSWORD = "a%20secret%3A%20of%2Fmany%40signs"
 HOW_TO_INSTALL = "PostgreSQL is not installed; enable with: apt-get install postgresql"
 
 _DEBIAN = Path("/usr/lib/postgresql")
-_START_S = 30.0
+_START_S = 60.0
 
 
 def find(program: str) -> Path | None:
@@ -84,9 +84,12 @@ class PostgresProcess:
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop: SIGINT in order, at once; SIGQUIT as in a crash."""
         if self._process is not None:
-            self._process.send_signal(how)
-            self._process.wait(timeout=_START_S)
-            self._process = None
+            process, self._process = self._process, None
+            process.send_signal(how)
+            try:
+                process.wait(timeout=_START_S)
+            finally:
+                process.kill()  # of no effect on one that has ended
 
     def suspend(self, *, suspended: bool) -> None:
         """Make every process of the server stand still, or go on."""

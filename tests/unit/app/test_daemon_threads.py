@@ -22,11 +22,11 @@ def test_a_loop_ends_while_a_call_still_hangs() -> None:
     async def give_up_soon() -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(0.01):
-                await in_daemon_thread(lambda: released.wait(20))
+                await in_daemon_thread(lambda: released.wait(60))
 
     started = time.monotonic()
     asyncio.run(give_up_soon())
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
     released.set()
 
 

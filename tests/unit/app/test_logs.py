@@ -40,7 +40,7 @@ class StuckStream(io.StringIO):
 
     def write(self, text: str) -> int:
         self.entered.set()
-        self.released.wait(10)
+        self.released.wait(60)
         return super().write(text)
 
 
@@ -180,7 +180,7 @@ def test_nobody_waits_for_a_stuck_stream_and_lost_lines_are_counted() -> None:
     stream = StuckStream()
     with logging_as(settings({"LOG_LEVEL": "debug"}), stream):
         log.info("first")
-        assert stream.entered.wait(5)
+        assert stream.entered.wait(60)
         for number in range(10_100):
             log.info("flood %d", number)
         stream.released.set()

@@ -5,10 +5,8 @@ import os
 import resource
 import signal
 import sqlite3
-import statistics
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -175,16 +173,11 @@ async def test_tables_are_made_all_or_none(file: SqliteFile) -> None:
 async def test_waits_for_another_writer_without_holding_up_the_loop(journal: SqliteJournal, file: SqliteFile) -> None:
     with locked(file) as lock:
         recording = asyncio.create_task(record(journal))
-        started = time.perf_counter()
-        gaps = []
-        while time.perf_counter() < started + 0.3:
-            before = time.perf_counter()
+        for _ in range(1000):
             await asyncio.sleep(0)
-            gaps.append(time.perf_counter() - before)
-        assert not recording.done()
+        assert not recording.done(), "it would have failed by now, had it kept the loop until its time was over"
         lock.rollback()
         await recording
-    assert statistics.quantiles(gaps, n=100)[-1] < 0.01
     assert await pushes(journal) == [1]
 
 
@@ -210,7 +203,7 @@ async def test_the_log_does_not_grow_for_ever(file: SqliteFile, sync: Sync) -> N
     sizes = []
     for push in range(1, 401):
         await journal.record(ACCOUNT, replace(flight(push), end=State.RELEASED), f.note(push, "released"))
-        await asyncio.sleep(0.001)
+        await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name() == "journal checkpoint"))
         sizes.append(log_size(file))
     await journal.close()
     assert max(sizes[300:]) <= max(sizes[:300])
@@ -219,17 +212,14 @@ async def test_the_log_does_not_grow_for_ever(file: SqliteFile, sync: Sync) -> N
 async def test_no_record_waits_for_a_reader_that_does_not_come_to_an_end(
     journal: SqliteJournal, file: SqliteFile
 ) -> None:
-    slowest = 0.0
+    """One that waited for so long as a record may would fail."""
     with closing(sqlite3.connect(file.path)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM keeper_pushes").fetchall()
         for push in range(1, 401):
-            started = time.perf_counter()
             ended = replace(flight(push), end=State.RELEASED)
             await journal.record(ACCOUNT, ended, f.note(push, "released"))
-            slowest = max(slowest, time.perf_counter() - started)
             await asyncio.sleep(0.001)
-    assert slowest < 1
 
 
 async def test_can_be_opened_again_while_it_is_open(journal: SqliteJournal) -> None:
