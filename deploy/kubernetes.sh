@@ -59,7 +59,7 @@ tell_rollout() {
     kube create --filename SET # the manifests as a ConfigMap, for a rollback
     kube apply --server-side --force-conflicts --filename MANIFESTS
     wait_for_pods
-    kube exec EACH-POD --container pyth-keeper -- keeper verify --pid 1 --within "$verify_s"
+    kube exec EACH-POD --container pyth-keeper -- keeper verify --pid 1 --within "$verify_s" --leader EACH-POD
     printf '+ where one of these fails: '
     kube apply --server-side --force-conflicts --filename SET-BEFORE
 }

@@ -29,7 +29,7 @@ verify_target() {
     if [ "$target" = docker ]; then
         run docker compose exec -T keeper keeper verify --pid 1 || not_working "the keeper does not do its work"
     elif [ -n "$dry" ]; then
-        kube exec EACH-POD --container pyth-keeper -- keeper verify --pid 1 --within "$verify_s"
+        kube exec EACH-POD --container pyth-keeper -- keeper verify --pid 1 --within "$verify_s" --leader EACH-POD
     else
         verify_pods || not_working "$target does not do its work"
     fi

@@ -2,7 +2,9 @@
 # shellcheck disable=SC2034,SC2154  # parts share their variables
 # Whether the pods that run do their work.
 
-PODS='{{range .items}}{{if not .metadata.deletionTimestamp}}{{.metadata.name}}{{"\n"}}{{end}}{{end}}'
+# All but those that end or have ended.
+PODS='{{range .items}}{{if not (or .metadata.deletionTimestamp (eq .status.phase "Succeeded" "Failed"))}}'
+PODS=$PODS'{{.metadata.name}}{{"\n"}}{{end}}{{end}}'
 USUAL_S=600 # the time before a rollout whose errors count as usual
 
 pods() { kube get pods --selector app=pyth-keeper --output "go-template=$PODS"; }
@@ -24,19 +26,41 @@ count_errors() {
     errors=$(printf '%s\n' "$log" | grep -cE '"level": *"(error|critical)"') || true
 }
 
-# Every pod is well; who leads has pushed; nobody logs more errors than the pods before, in as long a time.
+# Whether the pods that run do their work. After a rollout they are its own: no older one may lead any more.
 verify_pods() {
+    verify_until=$(($(date +%s) + verify_s)) tries=3
+    until ask_pods; do
+        tries=$((tries - 1))
+        if [ -n "$unled" ] && [ "$(date +%s)" -lt $verify_until ]; then
+            sleep 2 # who leads has changed between two answers
+        elif [ -z "$unled" ] && [ $tries -gt 0 ] && [ "$(pods)" != "$pods" ]; then
+            say "pods have come or gone meanwhile: those that are there now are asked"
+        else
+            [ -z "$unled" ] || say "no pod leads $unled"
+            return 1
+        fi
+    done
+}
+
+# Every pod is well; who leads has pushed; nobody logs more errors than the pods before, in as long a time. Sets $unled,
+# the networks that none of them leads, where that alone is missing.
+ask_pods() {
+    unled='' heard=''
     pods=$(pods) || return
     [ -n "$pods" ] || complain "there are no pods" || return
-    leaders=0
+    set -- --within "$verify_s"
     for pod in $pods; do
-        said=$(kube exec "$pod" --container pyth-keeper -- keeper verify --pid 1 --within "$verify_s") || {
+        set -- "$@" --leader "$pod"
+    done
+    for pod in $pods; do
+        said=$(kube exec "$pod" --container pyth-keeper -- keeper verify --pid 1 "$@") || {
             printf '%s\n' "$said" >&2
             complain "$pod does not do its work"
             return
         }
         printf '%s\n' "$said" | sed "s/^/$pod: /"
-        case $said in *' leads, '* | *'dry run'*) leaders=$((leaders + 1)) ;; esac
+        heard="$heard$said
+"
         window_s=$(($(date +%s) - ${began:-0} + 1))
         [ $window_s -le $USUAL_S ] || window_s=$USUAL_S
         count_errors "$pod" $window_s || complain "the log of $pod cannot be read" || return
@@ -44,5 +68,12 @@ verify_pods() {
         [ "$errors" -le $fine ] ||
             complain "$pod has logged $errors errors in $window_s s, where $fine would be no spike" || return
     done
-    [ $leaders -gt 0 ] || complain "no pod leads"
+    unled=$(printf '%s' "$heard" | unled)
+    [ -z "$unled" ]
+}
+
+# The networks of which pods tell, and none that it leads.
+unled() {
+    awk '/^ok +network / {told[$3]; if ($4 != "stands") led[$3]; any = 1}
+        END {if (!any) print "any network"; for (name in told) if (!(name in led)) print name}' | tr '\n' ' '
 }

@@ -3,7 +3,7 @@
 Of every feed that had a newer price than the chain when it was asked, unless its price may not be pushed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -66,6 +66,11 @@ class Leadership(msgspec.Struct, frozen=True):
     held: bool = True
     holder: str = ""
 
+    @property
+    def pod(self) -> str:
+        """The holder's pod, or host: a keeper adds a word of its own to that name."""
+        return self.holder.rpartition("_")[0]
+
 
 class Network(msgspec.Struct, frozen=True):
     """One network."""
@@ -123,8 +128,11 @@ def read_status(body: bytes, url: str) -> Status:
         raise Rejected(f"{url} shows a status of another kind: is it a keeper of this version?") from exc
 
 
-def unwell(status: Status) -> Iterator[str]:
-    """What keeps a keeper from being called well; nothing where it is."""
+def unwell(status: Status, leaders: Collection[str] = ()) -> Iterator[str]:
+    """What keeps a keeper from being called well; nothing where it is.
+
+    `leaders`: the only ones, by their pods, that may lead beside it; anybody may where none is named.
+    """
     if status.health is Level.UNHEALTHY:
         yield from (f"{component} {why}" for component, why in status.problems.items())
     for network in status.networks:
@@ -134,6 +142,8 @@ def unwell(status: Status) -> Iterator[str]:
             yield f"network {network.name} fails: {network.detail}"
         elif not network.leadership.held and not network.leadership.holder:
             yield f"network {network.name}: nobody leads"
+        elif leaders and not network.leadership.held and network.leadership.pod not in leaders:
+            yield f"network {network.name}: {network.leadership.holder} leads, and is none of {', '.join(leaders)}"
 
 
 def findings(before: Status, now: Status, *, after_s: float) -> Sequence[Finding]:

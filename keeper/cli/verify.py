@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from keeper.cli.status import DEFAULT_URL, TIMEOUT_S, address, fetch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from aiohttp import ClientSession
 
@@ -30,15 +30,22 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--url", default=DEFAULT_URL, help="where the keeper listens (default: %(default)s)")
     parser.add_argument("--pid", type=int, help="the keeper's process, to have it push all feeds: 1 in a container")
     parser.add_argument("--within", type=float, default=120.0, metavar="SECONDS", help="default: %(default)g")
+    parser.add_argument(
+        "--leader",
+        action="append",
+        default=[],
+        metavar="POD",
+        help="wait until this one leads, or another that is named so, or the keeper itself; without it anybody may",
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Verify, and print what was found."""
-    return asyncio.run(_verify(address(args.url), args.pid, args.within))
+    return asyncio.run(_verify(address(args.url), args.pid, args.within, args.leader))
 
 
-async def _verify(url: str, pid: int | None, within_s: float) -> int:
+async def _verify(url: str, pid: int | None, within_s: float, leaders: "Collection[str]") -> int:
     from aiohttp import ClientSession, ClientTimeout
 
     from keeper.app.verifying import findings, unwell
@@ -46,7 +53,7 @@ async def _verify(url: str, pid: int | None, within_s: float) -> int:
     clock = asyncio.get_running_loop().time
     deadline = clock() + within_s
     async with ClientSession(timeout=ClientTimeout(total=TIMEOUT_S)) as session:
-        before = await _until(session, url, unwell, deadline)
+        before = await _until(session, url, lambda now: unwell(now, leaders), deadline)
         if before is None:
             return 1
         print("ok    the keeper is well, and somebody leads")
@@ -58,7 +65,7 @@ async def _verify(url: str, pid: int | None, within_s: float) -> int:
             session,
             url,
             lambda now: (
-                *unwell(now),
+                *unwell(now, leaders),
                 *(str(each) for each in findings(before, now, after_s=clock() - asked) if not each.done),
             ),
             deadline,

@@ -83,6 +83,8 @@ def test_a_rollback_brings_back_all_of_the_rollout_before_and_a_second_one_undoe
     change_everything(rollouts)
     code, said = roll_out(rollouts, "v2")
     assert code == 0, said
+    phases = {each["metadata"]["name"]: each for each in rollouts.get("api/v1", "pods")["items"]}
+    assert "deletionTimestamp" in phases["pyth-keeper-1"]["metadata"], "it was not asked any more"
     second = rollouts.state()
     assert second == {
         "image": f"{IMAGE}:v2",

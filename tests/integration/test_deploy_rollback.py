@@ -11,6 +11,7 @@ from tests.support.scripted_cluster import (
     NEWER,
     OLDER,
     POD_STANDS_BY,
+    POD_WELL,
     PRODUCTION,
     RENDERED,
     SET,
@@ -34,7 +35,6 @@ def cluster(tmp_path: Path) -> Cluster:
         (" apply ", "", 1, "kubectl apply has failed", "none"),
         ("rollout status .*--timeout=600s", "", 1, "did not become ready", "none"),
         ("exec pod-1", "FAIL  network evm has failed to push\n", 1, "pod-1 does not do its work", "failed"),
-        ("exec pod-1", POD_STANDS_BY, 0, "no pod leads", "failed"),
         (f"logs pod-2 .*{SOON}", ERROR_LINE * 6, 0, "pod-2 has logged 6 errors", "failed"),
         (f"logs pod-2 .*{SOON}", "", 1, "the log of pod-2 cannot be read", "failed"),
     ],
@@ -51,6 +51,49 @@ def test_goes_back_where_the_rollout_fails(
     assert cluster.programs.asked("delete configmap pyth-keeper-set-"), "what failed is nothing to go back to"
     record = cluster.audit()
     assert (record["preflight"], record["verification"], record["rolledBack"]) == ("passed", verification, "yes")
+
+
+def test_goes_back_where_no_pod_comes_to_lead(cluster: Cluster) -> None:
+    cluster.answer("exec pod-1 .*--within 1 ", POD_STANDS_BY)
+    done = cluster.deploy("k8s", "production", VERIFY_TIMEOUT_S="1")
+    assert done.returncode == 5
+    assert "no pod leads evm" in done.stderr
+    assert cluster.applied() == ["manifests.yaml", "restored.yaml"]
+
+
+def test_asks_again_where_who_leads_changes_between_two_answers(cluster: Cluster) -> None:
+    cluster.answer("exec pod-1", POD_STANDS_BY, times=1)
+    done = cluster.deploy("k8s", "production")
+    assert done.returncode == 0, done.stderr
+    assert len(cluster.programs.asked("exec pod-1")) == 2
+
+
+def test_each_network_has_to_be_led(cluster: Cluster) -> None:
+    cluster.answer("exec pod-1", f"{POD_WELL}ok    network base stands by for pod-2_1f2e\n")
+    cluster.answer("exec pod-2", f"{POD_STANDS_BY}ok    network base stands by for pod-1_1f2e\n")
+    done = cluster.deploy("verify", VERIFY_TIMEOUT_S="1")
+    assert done.returncode == 6
+    assert "no pod leads base" in done.stderr
+    cluster.answer("exec pod-2", f"{POD_STANDS_BY}ok    network base is watched only: dry run\n")
+    assert cluster.deploy("verify").returncode == 0
+
+
+def test_a_pod_that_goes_while_it_is_asked_is_no_failure(cluster: Cluster) -> None:
+    cluster.answer("exec pod-1", code=137)
+    cluster.answer("get pods", "pod-2\npod-3\n")
+    cluster.answer("get pods", "pod-1\npod-2\n", times=2)
+    cluster.answer("exec pod-3", POD_WELL)
+    done = cluster.deploy("k8s", "production")
+    assert done.returncode == 0, done.stderr
+    assert "pods have come or gone meanwhile" in done.stderr
+
+
+def test_pods_that_come_and_go_for_ever_are_a_failure(cluster: Cluster) -> None:
+    cluster.answer("exec pod", code=137)
+    for number in range(20):
+        cluster.answer("get pods", f"pod-{number}\n", times=1)
+    assert cluster.deploy("verify").returncode == 6
+    assert len(cluster.programs.asked("exec")) == 3
 
 
 def test_new_pods_that_are_never_ready_are_waited_for_as_long_as_was_said(cluster: Cluster) -> None:

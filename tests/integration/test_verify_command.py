@@ -1,9 +1,16 @@
 """`keeper verify` against keepers that run."""
 
 import asyncio
+from itertools import count
 from pathlib import Path
 
+import msgspec
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from keeper.app.verifying import Leadership, Network, Status
 from keeper.lab.anvil import Anvil
+from keeper.server.health import Level
 from tests.support.keeper_process import KEEPER, devnet_contract, environment, keeper_running, simulator_running
 from tests.support.node import Node
 from tests.support.waiting import wait_until
@@ -65,6 +72,27 @@ async def test_fails_with_what_is_wrong_where_no_price_comes(anvil: Anvil, tmp_p
             code, said = await verify("--url", keeper.url, "--pid", str(keeper.process.pid), "--within", "2")
     assert code == 1
     assert "FAIL  network evm is not ready" in said
+
+
+async def test_waits_until_one_of_those_that_are_named_leads() -> None:
+    holders = ["old-pod_1f2e", "old-pod_1f2e", "new-pod_3c4d"]
+    shown = count()
+
+    async def status(_request: web.Request) -> web.Response:
+        holder = holders[min(next(shown), len(holders) - 1)]
+        network = Network("evm", True, "", False, 0, {}, [], [], 0, 0, Leadership(held=False, holder=holder))
+        return web.Response(body=msgspec.json.encode(Status(Level.HEALTHY, {}, [], [network])))
+
+    app = web.Application()
+    app.router.add_get("/status", status)
+    async with TestServer(app) as server:
+        url = str(server.make_url(""))
+        code, said = await verify("--url", url, "--leader", "other-pod", "--within", "0")
+        assert code == 1
+        assert "FAIL  network evm: old-pod_1f2e leads, and is none of other-pod" in said
+        code, said = await verify("--url", url, "--leader", "other-pod", "--leader", "new-pod")
+    assert code == 0, said
+    assert next(shown) == len(holders)
 
 
 async def test_fails_where_no_keeper_answers() -> None:

@@ -55,7 +55,7 @@ NEWER, OLDER = "pyth-keeper-scaler", "pyth-keeper-budget"
 ALL = f"{SET} verified 7\n{SET_BEFORE} verified 6\n"
 LIVE = "configmap/pyth-keeper-config-old\ndeployment.apps/pyth-keeper\n"
 POD_WELL = "ok    the keeper is well, and somebody leads\nok    network evm leads, and has pushed BTC/USD\n"
-POD_STANDS_BY = "ok    the keeper is well, and somebody leads\nok    network evm stands by for pod-1\n"
+POD_STANDS_BY = "ok    the keeper is well, and somebody leads\nok    network evm stands by for pod-1_1f2e\n"
 ERROR_LINE = '{"level": "error", "message": "push_failed"}\n'
 
 

@@ -37,6 +37,9 @@ elif verb == "exec":
     if b":{broken}" in pod.stdout:
         print("FAIL  network evm has failed to push")
         sys.exit(1)
+    if b"deletionTimestamp" in pod.stdout or b"phase: Failed" in pod.stdout:
+        print("error: there is no such container any more")
+        sys.exit(1)
     print("ok    network evm leads, and has pushed BTC/USD, which is final")
 elif verb != "logs":
     os.execv(real[0], [*real, *arguments])
@@ -184,11 +187,17 @@ class Rollouts:
             self._patch("apis/apps/v1", "deployments/pyth-keeper/status", {"status": status})
 
     def _run_pods(self, template: Mapping[str, Any], revision: int) -> None:
+        """One that runs and one that its node has evicted; those of the revision before are about to end."""
         pods = f"/api/v1/namespaces/{self.namespace}/pods"
         for pod in self.kube.request("GET", pods)["items"]:
-            self.kube.request("DELETE", f"{pods}/{pod['metadata']['name']}?gracePeriodSeconds=0")
-        metadata = {"name": f"pyth-keeper-{revision}", "labels": template["metadata"]["labels"]}
-        self.kube.request("POST", pods, {"metadata": metadata, "spec": template["spec"]})
+            ends = "deletionTimestamp" in pod["metadata"] or pod["status"]["phase"] == "Failed"
+            grace = "?gracePeriodSeconds=0" if ends else ""
+            self.kube.request("DELETE", f"{pods}/{pod['metadata']['name']}{grace}")
+        for name in (f"pyth-keeper-{revision}", f"pyth-keeper-{revision}-evicted"):
+            metadata = {"name": name, "labels": template["metadata"]["labels"]}
+            spec = {**template["spec"], "nodeName": "node"}
+            self.kube.request("POST", pods, {"metadata": metadata, "spec": spec})
+        self._patch("api/v1", f"pods/pyth-keeper-{revision}-evicted/status", {"status": {"phase": "Failed"}})
 
     def _patch(self, api: str, what: str, change: Mapping[str, Any]) -> None:
         try:

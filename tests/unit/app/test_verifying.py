@@ -82,6 +82,20 @@ def test_names_what_keeps_a_keeper_from_being_well(shown: Status, problems: Sequ
 
 
 @pytest.mark.parametrize(
+    ("leadership", "problems"),
+    [
+        (Leadership(held=True), []),
+        (Leadership(held=False, holder="pod-b_1f2e"), []),
+        (Leadership(held=False, holder="pod-old_1f2e"), ["network evm: pod-old_1f2e leads, and is none of pod-a, pod-b"]),
+        (Leadership(held=False, holder="pod-bb_1f2e"), ["network evm: pod-bb_1f2e leads, and is none of pod-a, pod-b"]),
+        (Leadership(held=False), ["network evm: nobody leads"]),
+    ],
+)
+def test_waits_for_one_of_those_that_are_to_lead(leadership: Leadership, problems: Sequence[str]) -> None:
+    assert list(unwell(status(network(leadership=leadership)), ["pod-a", "pod-b"])) == problems
+
+
+@pytest.mark.parametrize(
     ("now", "done", "text"),
     [
         (pushed(final=5), True, "network evm leads, and has pushed BTC/USD, which is final"),
