@@ -15,8 +15,8 @@ usage: ./deploy.sh COMMAND [ARGUMENT...]
   test    run every test that this machine can run; arguments go to pytest
 
   build [--image NAME]      build the container image: tags latest, version, git hash, time
-  push --image NAME [--allow-dirty]
-                            push all that was built last
+  push --image NAME [--without-latest] [--allow-dirty]
+                            push all tags of what was built last under that name
   docker [--devnet]         the staging system on this machine, by docker compose
   k8s OVERLAY [--tag TAG | --image NAME:TAG] [--allow-deletions] [--allow-dirty]
                             roll out: check, show what changes, apply, verify; back where

@@ -5,11 +5,12 @@
 BUILT=.deploy/built # NAME:TAG, a line each
 
 image_options() {
-    name=${KEEPER_IMAGE_NAME:-pyth-keeper} allow_dirty=''
+    name=${KEEPER_IMAGE_NAME:-pyth-keeper} allow_dirty='' without_latest=''
     while [ "$#" -gt 0 ]; do
         case $1 in
         --dry-run) dry=yes ;;
         --allow-dirty) allow_dirty=yes ;;
+        --without-latest) without_latest=yes ;;
         --image) wants "$@" && name=$2 && shift ;;
         *) unknown_option "$1" ;;
         esac
@@ -74,6 +75,6 @@ push_image() {
         refuse_dirty "$tag" "the image $name:$tag"
     done
     for tag in $tags; do
-        run "$tool" push "$name:$tag"
+        [ "$tag" = latest ] && [ -n "$without_latest" ] || run "$tool" push "$name:$tag"
     done
 }

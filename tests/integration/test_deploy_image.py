@@ -74,6 +74,14 @@ def test_builds_once_with_all_tags_and_pushes_just_those(project: Project) -> No
     assert project.programs.asked("docker push") == [f"docker push {NAME}:{tag}" for tag in tags]
 
 
+def test_latest_may_be_left_where_it_is(project: Project) -> None:
+    hashed = project.commit()
+    project.deploy("build", "--image", NAME)
+    assert project.deploy("push", "--image", NAME, "--without-latest").returncode == 0
+    assert [line.rpartition(":")[2] for line in project.programs.asked("docker push")][:2] == ["0.1.0", hashed]
+    assert not project.programs.asked(f"docker push {NAME}:latest")
+
+
 def test_tags_with_the_commit_and_says_where_there_is_more(project: Project) -> None:
     hashed = project.commit()
     assert f"--build-arg REVISION={hashed} " in project.deploy("build", "--dry-run").stdout
