@@ -23,8 +23,9 @@ usage: ./deploy.sh COMMAND [ARGUMENT...]
                             that fails
   verify [TARGET]           whether what runs does its work: it pushes, and sees it final
   status [TARGET]           what runs, and since when
-  rollback TARGET [REVISION]
-                            back to all that was rolled out before, or with this revision
+  rollback TARGET [REVISION | SET]
+                            back to all that was rolled out before, or to one of those
+                            that status tells
   logs [TARGET]             follow the logs
 
 OVERLAY is a folder of k8s/overlays; TARGET is an overlay or docker. Where none is named it

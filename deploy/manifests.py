@@ -3,6 +3,7 @@
 manifests.py tag IMAGE        the same manifests with another image of the keeper; `:TAG` keeps the image's name
 manifests.py image            the image of the keeper
 manifests.py names            every object, as `kubectl get --output=name` calls it
+manifests.py deployment       the keeper's Deployment alone
 manifests.py preflight NAME SECONDS [OBJECT...]   a Job that runs `keeper check` as the new pods would, and its
                               settings; it does without what is not among these objects of the cluster, named as above
 manifests.py keep NAME        a ConfigMap of that name that holds all of them but Secrets, for a rollback
@@ -12,6 +13,7 @@ manifests.py kept             what such a ConfigMap holds
 import base64
 import copy
 import gzip
+import hashlib
 import re
 import sys
 from collections.abc import Collection, Iterable, Iterator
@@ -39,6 +41,8 @@ def main(arguments: list[str], manifests: list[Manifest]) -> None:
             print(keeper_of(manifests)["image"])
         case ["names"]:
             print(*names(manifests), sep="\n")
+        case ["deployment"]:
+            write([deployment_of(manifests)])
         case ["preflight", name, seconds, *live]:
             write(preflight(manifests, name, within_s=int(seconds), live=live))
         case ["keep", name]:
@@ -120,7 +124,10 @@ def replace_variable(container: Manifest, name: str, value: str) -> None:
 
 
 def kept_as(name: str, manifests: list[Manifest]) -> Manifest:
-    """Compressed: a ConfigMap holds one MiB. It is `applied` until somebody labels it `verified`."""
+    """Compressed: a ConfigMap holds one MiB. It is `applied` until somebody labels it `verified`.
+
+    Equal manifests have equal digests.
+    """
     text = yaml.safe_dump_all([each for each in manifests if each["kind"] != "Secret"], sort_keys=False)
     return {
         "apiVersion": "v1",
@@ -128,7 +135,7 @@ def kept_as(name: str, manifests: list[Manifest]) -> Manifest:
         "metadata": {
             "name": name,
             "namespace": deployment_of(manifests)["metadata"]["namespace"],
-            "labels": {f"{KEEPER}/set": "applied"},
+            "labels": {f"{KEEPER}/set": "applied", f"{KEEPER}/digest": hashlib.sha256(text.encode()).hexdigest()[:16]},
             "annotations": {f"{KEEPER}/image": keeper_of(manifests)["image"]},
         },
         "binaryData": {KEPT: base64.b64encode(gzip.compress(text.encode())).decode()},

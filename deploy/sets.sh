@@ -6,9 +6,10 @@
 SETS_KEPT=10
 SET_LABEL=pyth-keeper/set
 SETS='{{range .items}}{{.metadata.name}} {{index .metadata.labels "pyth-keeper/set"}} '
-SETS=$SETS'{{with index .metadata.labels "pyth-keeper/revision"}}{{.}}{{else}}-{{end}}{{"\n"}}{{end}}'
+SETS=$SETS'{{with index .metadata.labels "pyth-keeper/revision"}}{{.}}{{else}}-{{end}} '
+SETS=$SETS'{{with index .metadata.labels "pyth-keeper/digest"}}{{.}}{{else}}{{.metadata.name}}{{end}}{{"\n"}}{{end}}'
 
-# Name, `verified` or `applied`, and revision of the Deployment, newest first.
+# Name, `verified` or `applied`, revision of the Deployment, and digest, newest first.
 sets() {
     kube get configmaps --selector "$SET_LABEL" --output "go-template=$SETS" >"$work/sets" || return
     sort -r "$work/sets"
@@ -18,11 +19,28 @@ sets() {
 find_before() {
     sets >"$work/sorted" || complain "the manifests of earlier rollouts cannot be read" || return
     before=$(awk '$2 == "verified" {print $1; exit}' "$work/sorted")
-    if [ -z "$before" ] && [ -n "$(revision)" ]; then
-        before=$DEPLOYMENT # rolled out in some other way: only the Deployment remembers
-        say "no manifests of what runs are kept: where this fails only the Deployment goes back"
-        undo_to=$(revision)
+    undo_to=$(revision)
+    if [ -z "$before" ] && [ -z "$undo_to" ]; then
+        return
     fi
+    if [ -z "$before" ] || ! last_runs; then # done in some other way: only the Deployment remembers
+        before=$DEPLOYMENT
+        say "no manifests of what runs are kept: where this fails only the Deployment goes back, to revision $undo_to"
+    fi
+}
+
+# Whether the Deployment is what the newest set says, where that was verified; what a rollout that failed or was interrupted
+# has left may be anything. Somebody may have changed it since by kubectl.
+last_runs() {
+    last=$(awk 'NR == 1 && $2 == "verified" {print $1}' "$work/sorted")
+    [ -n "$last" ] && [ -n "$(revision)" ] && read_set "$last" || return 0
+    code=0
+    manifests deployment <"$work/restored.yaml" >"$work/deployment.yaml"
+    kube diff --server-side --force-conflicts --filename "$work/deployment.yaml" >"$work/difference" || code=$?
+    [ $code -eq 1 ] || return 0
+    say "what runs is not what $last holds, which was rolled out last; that would change:"
+    cat "$work/difference" >&2
+    return 1
 }
 
 # Keeps $work/manifests.yaml before it is applied; sets $kept.
@@ -31,11 +49,14 @@ keep_set() {
     manifests keep "$kept" <"$work/manifests.yaml" >"$work/set.yaml" && kube create --filename "$work/set.yaml"
 }
 
-# What was kept runs, and does its work; the oldest beyond $SETS_KEPT are forgotten.
+# What was kept runs, and does its work. Forgotten are sets that equal it, or did not come so far, and the oldest.
 confirm_set() {
     kube label configmap "$kept" "$SET_LABEL=verified" "pyth-keeper/revision=$(revision)" --overwrite >/dev/null ||
         say "$kept could not be marked as verified: a rollback will not find it"
-    sets | awk -v kept=$SETS_KEPT 'NR > kept {print $1}' >"$work/old" || true
+    sets >"$work/sorted" || say "earlier rollouts cannot be read: none is forgotten"
+    digest=$(awk -v kept="$kept" '$1 == kept {print $4}' "$work/sorted")
+    awk -v kept="$kept" -v digest="$digest" -v most=$SETS_KEPT '
+        $1 != kept && ($2 == "applied" || $4 == digest || ++others >= most) {print $1}' "$work/sorted" >"$work/old"
     while read -r old; do
         forget_set "$old"
     done <"$work/old"

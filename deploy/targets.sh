@@ -10,6 +10,7 @@ target_options() {
         --dry-run) dry=yes ;;
         --yes) yes=yes ;;
         -*) unknown_option "$1" ;;
+        pyth-keeper-set-*) one_word "$rest" "$1" && rest=$1 ;;
         *[!0-9]* | '') one_word "$target" "$1" && target=$1 ;;
         *) one_word "$rest" "$1" && rest=$1 ;;
         esac
@@ -73,7 +74,7 @@ roll_back() {
     if [ "$goal" != "$DEPLOYMENT" ]; then
         shown=$(manifests image <"$work/restored.yaml")
         cp "$work/restored.yaml" "$work/manifests.yaml"
-        keep_set && confirm_set
+        { keep_set && confirm_set; } || say "what runs now cannot be kept: the next rollback will ask for a revision"
     fi
     audit
     say "$target runs what $goal holds, revision $(revision)"
@@ -81,14 +82,31 @@ roll_back() {
 
 # Sets $goal, the set to bring back, and makes $work/abandoned, the names of what the newest one holds.
 find_target() {
+    sets >"$work/sorted" || preflight_failed "the manifests of earlier rollouts cannot be read: is the cluster reached?"
+    case $rest in
+    '')
+        last_runs || preflight_failed "nothing was changed: name what to go back to, of what ./deploy.sh status tells"
+        goal=$(awk 'NR == 1 {last = $4; next} $2 == "verified" && $4 != last {print $1; exit}' "$work/sorted")
+        ;;
+    *[!0-9]*)
+        goal=$(awk -v to="$rest" '$2 == "verified" && $1 == to {print $1}' "$work/sorted")
+        [ -n "$goal" ] || preflight_failed "$rest is not kept, or was never verified: nothing was changed"
+        ;;
+    *)
+        goal=$(awk -v to="$rest" '$2 == "verified" && $3 == to {printf "%s%s", and, $1; and = " "}' "$work/sorted")
+        case $goal in
+        *' '*) preflight_failed "nothing was changed: several sets are of revision $rest, name one of them: $goal" ;;
+        esac
+        ;;
+    esac
     undo_to=$rest
-    sets >"$work/sorted" || fail "the manifests of earlier rollouts cannot be read: is the cluster reached?"
     newest=$(awk 'NR == 1 {print $1}' "$work/sorted")
-    goal=$(awk -v to="$rest" '$2 == "verified" && (to == "" ? NR > 1 : $3 == to) {print $1; exit}' "$work/sorted")
     : >"$work/abandoned"
     if [ -z "$goal" ]; then
         goal=$DEPLOYMENT
         say "no manifests of ${rest:+revision }${rest:-an earlier rollout} are kept: only the Deployment goes back"
+        kube rollout undo "$DEPLOYMENT" ${undo_to:+"--to-revision=$undo_to"} --dry-run=server >/dev/null ||
+            preflight_failed "there is nothing to go back to: nothing was changed"
     elif read_set "$newest"; then
         manifests names <"$work/restored.yaml" >"$work/abandoned"
     else

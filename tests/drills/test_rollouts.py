@@ -97,10 +97,51 @@ def test_a_rollback_brings_back_all_of_the_rollout_before_and_a_second_one_undoe
         done = rollouts.deploy("rollback", "drill")
         assert done.returncode == 0, done.stdout + done.stderr
         assert rollouts.state() == expected
-    done = rollouts.deploy("rollback", "drill", "1")
+    done = rollouts.deploy("rollback", "drill", "3")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert rollouts.state() == first, "revision 3 was the first rollback"
+    assert rollouts.record()["action"] == "rollback"
+    assert len(kept(rollouts)) == 2
+
+
+def test_a_rollback_goes_behind_manifests_that_were_rolled_out_twice(rollouts: Rollouts) -> None:
+    assert roll_out(rollouts, "v1")[0] == 0
+    first = rollouts.state()
+    for _ in range(2):
+        code, said = roll_out(rollouts, "v2")
+        assert code == 0, said
+    assert len(kept(rollouts)) == 2
+    done = rollouts.deploy("rollback", "drill")
     assert done.returncode == 0, done.stdout + done.stderr
     assert rollouts.state() == first
-    assert rollouts.record()["action"] == "rollback"
+
+
+def test_what_somebody_changed_by_kubectl_is_noticed(rollouts: Rollouts) -> None:
+    assert roll_out(rollouts, "v1")[0] == 0
+    assert roll_out(rollouts, "v2")[0] == 0
+    rollouts.kubectl("--namespace", rollouts.namespace, "rollout", "restart", "deployment/pyth-keeper")
+    rollouts.kubectl("--namespace", rollouts.namespace, "scale", "deployment/pyth-keeper", "--replicas=3")
+    code, said = roll_out(rollouts, BROKEN)
+    assert code == 4, said
+    assert "what runs is not what" not in said, "what was only restarted or scaled is what was rolled out"
+    rollouts.set_image("v0")
+    before = rollouts.state()
+    code, said = roll_out(rollouts, BROKEN)
+    assert code == 4, said
+    assert "what runs is not what" in said
+    assert rollouts.state() == before
+    done = rollouts.deploy("rollback", "drill")
+    assert done.returncode == 3
+    assert rollouts.state() == before
+    done = rollouts.deploy("rollback", "drill", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert rollouts.image() == f"{IMAGE}:v1"
+
+
+def kept(rollouts: Rollouts) -> list[str]:
+    """The sets that a rollback may bring back."""
+    found = rollouts.get("api/v1", "configmaps?labelSelector=pyth-keeper/set")["items"]
+    return [each["metadata"]["name"] for each in found]
 
 
 def test_what_no_manifest_names_any_more_is_deleted_only_where_that_is_allowed(rollouts: Rollouts) -> None:

@@ -226,7 +226,9 @@ def test_verify_fails_where_a_pod_fails(cluster: Cluster) -> None:
     done = cluster.deploy("verify", VERIFY_TIMEOUT_S="7")
     assert done.returncode == 6
     assert "nobody leads" in done.stderr
-    assert cluster.programs.asked("exec pod-1 --container pyth-keeper -- keeper verify --pid 1 --within 7 --leader pod-1 --leader pod-2")
+    assert cluster.programs.asked(
+        "exec pod-1 --container pyth-keeper -- keeper verify --pid 1 --within 7 --leader pod-1 --leader pod-2"
+    )
 
 
 def test_a_few_errors_are_no_spike(cluster: Cluster) -> None:

@@ -186,14 +186,14 @@ def test_a_rollback_brings_back_all_that_was_rolled_out_before(cluster: Cluster)
 
 
 def test_a_rollback_takes_the_revision_that_is_named(cluster: Cluster) -> None:
-    cluster.answer("get configmaps --selector", f"{ALL}pyth-keeper-set-20250101000000 verified 3\n")
+    cluster.answer("get configmaps --selector", f"{ALL}pyth-keeper-set-20250101000000 verified 3 d3\n")
     cluster.answer("get configmap pyth-keeper-set-20250101000000", cluster.kept(OLDER))
     assert cluster.deploy("rollback", "production", "3").returncode == 0
     assert cluster.programs.asked("get configmap pyth-keeper-set-20250101000000 ")
 
 
 def test_a_rollback_after_one_that_was_interrupted_takes_the_last_that_did_its_work(cluster: Cluster) -> None:
-    cluster.answer("get configmaps --selector", f"pyth-keeper-set-20260103000000 applied -\n{ALL}")
+    cluster.answer("get configmaps --selector", f"pyth-keeper-set-20260103000000 applied - d8\n{ALL}")
     cluster.answer("get configmap pyth-keeper-set-20260103000000", cluster.kept("pyth-keeper-half-way"))
     assert cluster.deploy("rollback", "production").returncode == 0
     assert cluster.programs.asked("delete poddisruptionbudget.policy/pyth-keeper-half-way")
@@ -210,7 +210,84 @@ def test_a_rollback_to_what_is_not_kept_says_that_only_the_deployment_goes_back(
     done = cluster.deploy("rollback", "production", *arguments)
     assert done.returncode == 0, done.stderr
     assert "only the Deployment goes back" in done.stderr
-    assert cluster.programs.asked("rollout undo") == [f"{PRODUCTION} rollout undo {undone}"]
+    asked = cluster.programs.asked("rollout undo")
+    assert asked == [f"{PRODUCTION} rollout undo {undone}{each}" for each in (" --dry-run=server", "")]
+
+
+@pytest.mark.parametrize("newest", ["applied", "verified"])
+def test_a_rollback_goes_behind_all_that_equals_what_runs(cluster: Cluster, newest: str) -> None:
+    again = f"pyth-keeper-set-20260103000000 {newest} 7 d7\n"
+    cluster.answer("get configmaps --selector", f"{again}{ALL}")
+    cluster.answer("get configmap pyth-keeper-set-20260103000000", cluster.kept(NEWER))
+    assert cluster.deploy("rollback", "production").returncode == 0
+    assert cluster.programs.asked(f"get configmap {SET_BEFORE} ")
+
+
+def test_of_equal_sets_one_is_kept_and_of_those_that_came_to_nothing_none(cluster: Cluster) -> None:
+    kept = "pyth-keeper-set-99999999999999"  # newer than any
+    half, again = "pyth-keeper-set-20260103000000", "pyth-keeper-set-20260104000000"
+    listed = f"{kept} verified 8 d7\n{again} verified 9 d9\n{half} applied - d8\n{ALL}"
+    date = cluster.programs.folder / "date"
+    date.write_text('#!/bin/sh\ncase $* in *+%Y%m%d%H%M%S) echo 99999999999999 ;; *) exec /bin/date "$@" ;; esac\n')
+    date.chmod(0o755)
+    cluster.answer("get configmaps --selector", listed)
+    assert cluster.deploy("k8s", "production").returncode == 0
+    deleted = [line.split()[5] for line in cluster.programs.asked("delete configmap pyth-keeper-set")]
+    assert deleted == [half, SET]
+
+
+CHANGED = r"diff .*deployment.yaml"
+
+
+def test_a_rollback_guesses_nothing_where_somebody_has_changed_the_deployment_since(cluster: Cluster) -> None:
+    cluster.answer(CHANGED, "- image: v0\n+ image: v1\n", code=1)
+    done = cluster.deploy("rollback", "production")
+    assert done.returncode == 3
+    assert f"what runs is not what {SET} holds" in done.stderr
+    assert "- image: v0" in done.stderr
+    assert "name what to go back to" in done.stderr
+    assert not cluster.changed()
+    for named in ("6", SET_BEFORE):
+        assert cluster.deploy("rollback", "production", named).returncode == 0
+    assert cluster.applied() == ["restored.yaml", "restored.yaml"]
+
+
+@pytest.mark.parametrize(("newest", "code"), [("verified 7", 2), ("applied -", 1)])
+def test_a_rollback_goes_on_where_that_cannot_be_told_or_does_not_matter(
+    cluster: Cluster, newest: str, code: int
+) -> None:
+    cluster.answer("get configmaps --selector", f"{SET} {newest} d7\n{SET_BEFORE} verified 6 d6\n")
+    cluster.answer(CHANGED, code=code)
+    assert cluster.deploy("rollback", "production").returncode == 0
+
+
+def test_a_failed_rollout_goes_back_to_what_ran_and_not_to_what_somebody_had_taken_back(cluster: Cluster) -> None:
+    cluster.answer(CHANGED, "- image: v0\n+ image: v1\n", code=1)
+    cluster.answer("rollout status", code=1, times=1)
+    done = cluster.deploy("k8s", "production")
+    assert done.returncode == 4
+    assert "only the Deployment goes back, to revision 8" in done.stderr
+    assert cluster.applied() == ["manifests.yaml"]
+    assert cluster.programs.asked("rollout undo deployment/pyth-keeper --to-revision=8")
+
+
+def test_of_several_sets_with_one_revision_one_has_to_be_named(cluster: Cluster) -> None:
+    cluster.answer("get configmaps --selector", f"{SET} verified 7 d7\n{SET_BEFORE} verified 7 d6\n")
+    done = cluster.deploy("rollback", "production", "7")
+    assert done.returncode == 3
+    assert f"name one of them: {SET} {SET_BEFORE}" in done.stderr
+    assert not cluster.changed()
+
+
+def test_a_rollback_to_nothing_changes_nothing(cluster: Cluster) -> None:
+    cluster.answer("get configmaps --selector", f"{SET} verified 7 d7\n")
+    cluster.answer("rollout undo .*--dry-run", code=1)
+    done = cluster.deploy("rollback", "production")
+    assert done.returncode == 3
+    assert "there is nothing to go back to" in done.stderr
+    done = cluster.deploy("rollback", "production", "pyth-keeper-set-20200101000000")
+    assert done.returncode == 3
+    assert "pyth-keeper-set-20200101000000 is not kept" in done.stderr
 
 
 def test_a_rollback_that_fails_says_so(cluster: Cluster) -> None:
@@ -228,8 +305,8 @@ def test_a_rollback_of_no_target_means_production_only_where_somebody_says_so(cl
 
 def test_only_the_newest_ten_are_kept(cluster: Cluster) -> None:
     names = [f"pyth-keeper-set-202601{day:02}000000" for day in range(1, 13)]
-    cluster.answer("get configmaps --selector", "".join(f"{name} verified 1\n" for name in names))
+    cluster.answer("get configmaps --selector", "".join(f"{name} verified 1 {name}\n" for name in names))
     cluster.answer("get configmap pyth", cluster.kept(OLDER))
     assert cluster.deploy("k8s", "production").returncode == 0
     deleted = [line.split()[5] for line in cluster.programs.asked("delete configmap pyth-keeper-set")]
-    assert sorted(deleted) == names[:2]
+    assert sorted(deleted) == names[:3], "with what runs now"

@@ -52,7 +52,7 @@ SET, SET_BEFORE = "pyth-keeper-set-20260102000000", "pyth-keeper-set-20260101000
 """What was rolled out last, as revision 7, and what before, as revision 6."""
 NEWER, OLDER = "pyth-keeper-scaler", "pyth-keeper-budget"
 """Objects that only the one, and only the other of the two sets holds."""
-ALL = f"{SET} verified 7\n{SET_BEFORE} verified 6\n"
+ALL = f"{SET} verified 7 d7\n{SET_BEFORE} verified 6 d6\n"
 LIVE = "configmap/pyth-keeper-config-old\ndeployment.apps/pyth-keeper\n"
 POD_WELL = "ok    the keeper is well, and somebody leads\nok    network evm leads, and has pushed BTC/USD\n"
 POD_STANDS_BY = "ok    the keeper is well, and somebody leads\nok    network evm stands by for pod-1_1f2e\n"
@@ -133,7 +133,7 @@ def scripted_cluster(home: Path) -> Cluster:
         built.answer(f"get configmap {name}", built.kept(only))
     built.answer("get configmaps,.* --output name", LIVE)
     built.answer("get job/.*succeeded", "1/")
-    built.answer("diff", "+ image: v1\n", code=1)
+    built.answer("diff .*manifests.yaml", "+ image: v1\n", code=1)
     built.answer("get pods", "pod-1\npod-2\n")
     built.answer("exec pod-1", POD_WELL)
     built.answer("exec pod-2", POD_STANDS_BY)

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -133,6 +134,19 @@ class Rollouts:
         image: str = container["image"]
         return image
 
+    def set_image(self, tag: str) -> None:
+        """As somebody does who does not know deploy.sh; returns once there are pods of it."""
+        before = self._revision()
+        self.kubectl(
+            "--namespace", self.namespace, "set", "image", "deployment/pyth-keeper", f"pyth-keeper={IMAGE}:{tag}"
+        )
+        while self._revision() == before:
+            time.sleep(_LOOK_EVERY_S)
+
+    def _revision(self) -> str:
+        revision: str = self.deployment()["metadata"]["annotations"]["deployment.kubernetes.io/revision"]
+        return revision
+
     def state(self) -> Mapping[str, object]:
         """All that a rollout may change, as far as these drills change it."""
         volumes = self.deployment()["spec"]["template"]["spec"]["volumes"]
@@ -163,7 +177,7 @@ class Rollouts:
             player.join()
 
     def _play(self, over: threading.Event) -> None:
-        revision, template = 0, None
+        revision, template, sets = 0, None, list[Any]()
         while not over.wait(_LOOK_EVERY_S):
             for job in self.get("apis/batch/v1", "jobs")["items"]:
                 self._patch("apis/batch/v1", f"jobs/{job['metadata']['name']}/status", {"status": {"succeeded": 1}})
@@ -174,17 +188,41 @@ class Rollouts:
             if deployment["spec"]["template"] != template:
                 template, revision = deployment["spec"]["template"], revision + 1
                 self._run_pods(template, revision)
+                self._note_revision(deployment, revision, sets)
                 told = {"metadata": {"annotations": {"deployment.kubernetes.io/revision": str(revision)}}}
                 self._patch("apis/apps/v1", "deployments/pyth-keeper", told)
-            ready = 0 if self.image().endswith(f":{STUCK}") else 1
+            wanted = deployment["spec"]["replicas"]
+            ready = 0 if self.image().endswith(f":{STUCK}") else wanted
             status = {
                 "observedGeneration": deployment["metadata"]["generation"],
-                "replicas": 1,
-                "updatedReplicas": 1,
+                "replicas": wanted,
+                "updatedReplicas": wanted,
                 "readyReplicas": ready,
                 "availableReplicas": ready,
             }
             self._patch("apis/apps/v1", "deployments/pyth-keeper/status", {"status": status})
+
+    def _note_revision(self, deployment: Mapping[str, Any], revision: int, sets: list[Any]) -> None:
+        """In a ReplicaSet, which `kubectl rollout undo` goes by; an earlier one of that template is used again."""
+        template = deployment["spec"]["template"]
+        note = {"annotations": {"deployment.kubernetes.io/revision": str(revision)}}
+        if template in sets:
+            self._patch("apis/apps/v1", f"replicasets/pyth-keeper-{sets.index(template)}", {"metadata": note})
+            return
+        labels = template["metadata"]["labels"] | {"pod-template-hash": str(len(sets))}
+        owner = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "pyth-keeper", "controller": True}
+        made = {
+            "metadata": note
+            | {"name": f"pyth-keeper-{len(sets)}", "labels": labels}
+            | {"ownerReferences": [owner | {"uid": deployment["metadata"]["uid"]}]},
+            "spec": {
+                "replicas": 0,
+                "selector": {"matchLabels": labels},
+                "template": template | {"metadata": template["metadata"] | {"labels": labels}},
+            },
+        }
+        self.kube.request("POST", f"/apis/apps/v1/namespaces/{self.namespace}/replicasets", made)
+        sets.append(template)
 
     def _run_pods(self, template: Mapping[str, Any], revision: int) -> None:
         """One that runs and one that its node has evicted; those of the revision before are about to end."""

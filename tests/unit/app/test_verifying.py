@@ -86,7 +86,10 @@ def test_names_what_keeps_a_keeper_from_being_well(shown: Status, problems: Sequ
     [
         (Leadership(held=True), []),
         (Leadership(held=False, holder="pod-b_1f2e"), []),
-        (Leadership(held=False, holder="pod-old_1f2e"), ["network evm: pod-old_1f2e leads, and is none of pod-a, pod-b"]),
+        (
+            Leadership(held=False, holder="pod-old_1f2e"),
+            ["network evm: pod-old_1f2e leads, and is none of pod-a, pod-b"],
+        ),
         (Leadership(held=False, holder="pod-bb_1f2e"), ["network evm: pod-bb_1f2e leads, and is none of pod-a, pod-b"]),
         (Leadership(held=False), ["network evm: nobody leads"]),
     ],
