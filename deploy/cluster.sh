@@ -5,7 +5,21 @@
 DEPLOYMENT=deployment/pyth-keeper
 AUDIT=.deploy/audit.jsonl
 
-kube() { run kubectl --namespace "$namespace" "$@"; }
+kube() { run kubectl --namespace "$namespace" ${patience:+"--request-timeout=$patience"} "$@"; }
+
+# The same of what may take minutes: a signal is heard meanwhile.
+kube_long() {
+    if [ -n "$dry" ]; then
+        kube "$@"
+        return
+    fi
+    kubectl --namespace "$namespace" "$@" &
+    child=$!
+    ended=0
+    wait $child || ended=$?
+    child=''
+    return $ended
+}
 
 # Sets $overlay and $namespace, and how long things may take.
 choose() {
@@ -30,13 +44,57 @@ manifests() {
 make_work() {
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
+    trap 'end_child; exit 1' HUP INT TERM
+    applied='' child='' job='' kept='' before='' shown=unknown
+    patience=''
+}
+
+end_child() { [ -z "$child" ] || kill "$child" 2>/dev/null || true; }
+
+# From here on a signal leads to a record and to what to type.
+watch_signals() {
+    patience=''
     trap interrupted HUP INT TERM
-    applied=''
+}
+
+# What follows is short, and done to its end.
+ignore_signals() {
+    patience=10s
+    trap '' HUP INT TERM
 }
 
 interrupted() {
-    [ -n "$applied" ] || fail "interrupted: nothing was changed"
-    not_rolled_back "interrupted: ./deploy.sh rollback $overlay brings back what ran before"
+    ignore_signals
+    end_child
+    if [ "$verification" = passed ]; then
+        fail "interrupted at the end: $shown runs and does its work; the same command deletes what was to be deleted"
+    elif [ "$preflight" = failed ]; then
+        preflight=interrupted
+    elif [ "$rolled_back" = no ]; then
+        verification=interrupted
+    else
+        rolled_back=interrupted
+    fi
+    if [ -z "$applied" ]; then
+        [ -z "$job" ] || delete_preflight
+        [ -z "$kept" ] || forget_set "$kept"
+        audit || true
+        preflight_failed "interrupted: nothing was changed"
+    fi
+    say "interrupted: what runs in $namespace was not verified, and may be the old, the new, or some of both" || true
+    say "see it: ./deploy.sh status $overlay; back: $(way_back)" || true
+    [ "$rolled_back" != no ] || say "or forward: the same command again" || true
+    audit || true
+    exit 5
+}
+
+# What to type to get back to $before.
+way_back() {
+    case $before in
+    '') echo "there is nothing earlier" ;;
+    "$DEPLOYMENT") echo "./deploy.sh rollback $overlay ${undo_to:-REVISION}" ;;
+    *) echo "./deploy.sh rollback $overlay $before" ;;
+    esac
 }
 
 complain() {
@@ -49,7 +107,7 @@ apply() {
     kube apply --server-side --force-conflicts --filename "$1"
 }
 
-wait_for_pods() { kube rollout status "$DEPLOYMENT" --timeout="${rollout_s}s"; }
+wait_for_pods() { kube_long rollout status "$DEPLOYMENT" --timeout="${rollout_s}s"; }
 
 # The current revision of the Deployment; empty where there is none.
 revision() {
@@ -57,15 +115,21 @@ revision() {
         --output 'jsonpath={.metadata.annotations.deployment\.kubernetes\.io/revision}' 2>/dev/null || true
 }
 
-# One line here, and on the Deployment. Says what $action of $shown came to.
+# Whether a record can be written here.
+can_audit() { { mkdir -p .deploy && printf '' >>$AUDIT; } 2>/dev/null; }
+
+# One line here, and on the Deployment where anything was changed. Says what $action of $shown came to.
 audit() {
-    mkdir -p .deploy
     record=$(printf '{"at":"%s","who":"%s","action":"%s","overlay":"%s","commit":"%s","image":"%s",' \
         "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(who)" "$action" "$overlay" "$(revision_of_source)" "$shown" &&
         printf '"revision":"%s","preflight":"%s","verification":"%s","rolledBack":"%s"}' \
             "$(revision)" "$preflight" "$verification" "$rolled_back")
-    printf '%s\n' "$record" | tee -a $AUDIT
-    [ "$preflight" = failed ] ||
-        kube annotate "$DEPLOYMENT" "pyth-keeper/rollout=$record" --overwrite >/dev/null ||
-        say "the record could not be written to the cluster; it is in $AUDIT"
+    if can_audit; then
+        printf '%s\n' "$record" >>$AUDIT
+    else
+        say "$AUDIT cannot be written; this is the record:"
+    fi
+    printf '%s\n' "$record"
+    [ -z "$applied" ] || kube annotate "$DEPLOYMENT" "pyth-keeper/rollout=$record" --overwrite >/dev/null ||
+        say "the record could not be written to the cluster"
 }

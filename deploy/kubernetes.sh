@@ -25,26 +25,29 @@ roll_out() {
         tell_rollout
         return
     fi
+    can_audit || fail "$AUDIT cannot be written: nothing was changed"
     make_work
     action=rollout preflight=failed verification=none rolled_back=no
+    watch_signals
     render
     if ! prepare; then
         audit
         preflight_failed "the preflight has failed: nothing was changed"
     fi
     preflight=passed
-    keep_set || preflight_failed "what is rolled out cannot be kept for a rollback: nothing was changed"
     say "applying $overlay: $shown"
     apply "$work/manifests.yaml" || give_up "kubectl apply has failed"
     wait_for_pods || give_up "the new pods did not become ready"
     verification=failed
     verify_pods || give_up "the new pods do not do their work"
+    ignore_signals
     verification=passed
+    confirm_set
+    audit
+    watch_signals
     while read -r object; do
         kube delete "$object" || say "$object could not be deleted"
     done <"$work/deletions"
-    confirm_set
-    audit
     say "$overlay runs $shown, revision $(revision)"
 }
 
@@ -84,12 +87,18 @@ give_up() {
     say "$1"
     if [ -n "$before" ]; then
         say "going back to what $before holds"
-        rolled_back=yes
-        restore "$before" "$work/names" && verify_pods && forget_set "$kept" || rolled_back=failed
+        rolled_back=failed
+        if restore "$before" "$work/names" && verify_pods; then
+            ignore_signals
+            rolled_back=yes
+            forget_set "$kept"
+        fi
     else
         say "there is nothing earlier to go back to"
     fi
     audit
-    [ "$rolled_back" = yes ] || not_rolled_back "the rollout of $shown has failed; rolled back: $rolled_back"
+    [ "$rolled_back" = yes ] ||
+        not_rolled_back "the rollout of $shown has failed; rolled back: $rolled_back." \
+            "See what runs: ./deploy.sh status $overlay; back: $(way_back)"
     went_back "the rollout of $shown has failed; rolled back: yes"
 }

@@ -20,7 +20,8 @@ prepare() {
     count_errors_before || return
     code=0
     kube diff --server-side --force-conflicts --filename "$work/manifests.yaml" || code=$?
-    [ "$code" -le 1 ] || complain "kubectl diff has failed"
+    [ "$code" -le 1 ] || complain "kubectl diff has failed" || return
+    keep_set || complain "what is rolled out cannot be kept for a rollback"
 }
 
 # What is in the cluster and not in the manifests: settings of earlier revisions stay, so that they can come back.
@@ -54,6 +55,10 @@ check_inside() {
         esac
     done
     kube logs "job/$job" || true
-    kube delete "job/$job" "configmap/$job" --ignore-not-found --wait=false >/dev/null || true
+    delete_preflight
     [ "$ended" = passed ] || complain "keeper check ${ended:-did not end within $preflight_s s}"
+}
+
+delete_preflight() {
+    kube delete "job/$job" "configmap/$job" --ignore-not-found --wait=false >/dev/null || say "job/$job could not be deleted"
 }

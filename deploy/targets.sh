@@ -32,6 +32,7 @@ verify_target() {
     elif [ -n "$dry" ]; then
         kube exec EACH-POD --container pyth-keeper -- keeper verify --pid 1 --within "$verify_s" --leader EACH-POD
     else
+        make_work
         verify_pods || not_working "$target does not do its work"
     fi
 }
@@ -62,14 +63,17 @@ roll_back() {
         return
     fi
     make_work
-    action=rollback preflight=none verification=failed rolled_back=failed shown=unknown
+    action=rollback preflight=none verification=failed rolled_back=failed
+    watch_signals
     began=$(date +%s)
     find_target
+    before=$goal
     say "$overlay goes back to what $goal holds"
     if ! { restore "$goal" "$work/abandoned" && verify_pods; }; then
         audit
-        not_rolled_back "the rollback of $target has failed: see what runs, and ./deploy.sh rollback $target REVISION"
+        not_rolled_back "the rollback has failed. See what runs: ./deploy.sh status $target; again: $(way_back)"
     fi
+    ignore_signals
     verification=passed rolled_back=yes
     if [ "$goal" != "$DEPLOYMENT" ]; then
         shown=$(manifests image <"$work/restored.yaml")

@@ -45,7 +45,8 @@ verify_pods() {
 # Every pod is well; who leads has pushed; nobody logs more errors than the pods before, in as long a time. Sets $unled,
 # the networks that none of them leads, where that alone is missing.
 ask_pods() {
-    unled='' heard=''
+    unled=''
+    : >"$work/heard"
     pods=$(pods) || return
     [ -n "$pods" ] || complain "there are no pods" || return
     set -- --within "$verify_s"
@@ -53,14 +54,13 @@ ask_pods() {
         set -- "$@" --leader "$pod"
     done
     for pod in $pods; do
-        said=$(kube exec "$pod" --container pyth-keeper -- keeper verify --pid 1 "$@") || {
-            printf '%s\n' "$said" >&2
+        kube_long exec "$pod" --container pyth-keeper -- keeper verify --pid 1 "$@" >"$work/said" || {
+            cat "$work/said" >&2
             complain "$pod does not do its work"
             return
         }
-        printf '%s\n' "$said" | sed "s/^/$pod: /"
-        heard="$heard$said
-"
+        sed "s/^/$pod: /" "$work/said"
+        cat "$work/said" >>"$work/heard"
         window_s=$(($(date +%s) - ${began:-0} + 1))
         [ $window_s -le $USUAL_S ] || window_s=$USUAL_S
         count_errors "$pod" $window_s || complain "the log of $pod cannot be read" || return
@@ -68,12 +68,12 @@ ask_pods() {
         [ "$errors" -le $fine ] ||
             complain "$pod has logged $errors errors in $window_s s, where $fine would be no spike" || return
     done
-    unled=$(printf '%s' "$heard" | unled)
+    unled=$(unled)
     [ -z "$unled" ]
 }
 
 # The networks of which pods tell, and none that it leads.
 unled() {
     awk '/^ok +network / {told[$3]; if ($4 != "stands") led[$3]; any = 1}
-        END {if (!any) print "any network"; for (name in told) if (!(name in led)) print name}' | tr '\n' ' '
+        END {if (!any) print "any network"; for (name in told) if (!(name in led)) print name}' "$work/heard" | tr '\n' ' '
 }

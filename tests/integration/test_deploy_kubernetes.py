@@ -34,7 +34,16 @@ def test_checks_keeps_applies_waits_verifies_and_records(cluster: Cluster) -> No
     done = cluster.deploy("k8s", "production", "--tag", "v2", DEPLOYED_BY="release bot")
     assert done.returncode == 0, done.stderr
     asked = cluster.programs.asked()
-    steps = ("preflight.yaml", "diff", "set.yaml", " apply ", "rollout status", "exec pod-1", "exec pod-2", "annotate")
+    steps = (
+        "preflight.yaml",
+        "manifests.yaml",
+        "set.yaml",
+        " apply ",
+        "rollout status",
+        "exec pod-1",
+        "exec pod-2",
+        "annotate",
+    )
     order = [next(number for number, line in enumerate(asked) if step in line) for step in steps]
     assert order == sorted(order)
     assert not cluster.programs.asked("rollout undo")
@@ -240,13 +249,6 @@ def test_a_few_errors_are_no_spike(cluster: Cluster) -> None:
     assert "pod-2 has logged 6 errors" in done.stderr
     assert cluster.deploy("verify", ERRORS_ALLOWED="6").returncode == 0
     assert cluster.deploy("verify", ERRORS_ALLOWED="08").returncode == 0
-
-
-def test_a_rollout_that_is_interrupted_tells_the_way_back(cluster: Cluster) -> None:
-    cluster.programs.answer("rollout status", interrupts=True)
-    done = cluster.deploy("k8s", "production")
-    assert done.returncode == 5
-    assert "./deploy.sh rollback production" in done.stderr
 
 
 def preflight(*live: str, of: list[dict[str, Any]] = RENDERED) -> tuple[dict[str, Any], dict[str, Any]]:

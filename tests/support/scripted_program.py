@@ -6,19 +6,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _PROGRAM = """#!{python} -IS
-import json, os, pathlib, re, signal, sys
+import json, os, pathlib, re, signal, sys, time
 home = pathlib.Path({home!r})
 asked = " ".join([{name!r}, *sys.argv[1:]])
 with (home / "asked").open("a") as log:
     log.write(asked + "\\n")
 rules = json.loads((home / "rules").read_text())
-for number, (pattern, code, out, times, interrupts) in enumerate(rules):
+for number, (pattern, code, out, times, interrupts, hangs) in enumerate(rules):
     if re.search(pattern, asked) and times != 0:
         rules[number][3] -= 1
         (home / "rules").write_text(json.dumps(rules))
         sys.stdout.write(out)
         if interrupts:
             os.kill(os.getppid(), signal.SIGTERM)
+        if hangs:
+            time.sleep(20)
+            with (home / "asked").open("a") as log:
+                log.write("nobody ended " + asked + "\\n")
         sys.exit(code)
 """
 _ALWAYS = -1
@@ -29,7 +33,7 @@ class ScriptedPrograms:
     """In a folder that goes in front of PATH. The newest rule that fits counts; where none does, all is fine."""
 
     folder: Path
-    rules: list[tuple[str, int, str, int, bool]] = field(default_factory=list)
+    rules: list[tuple[str, int, str, int, bool, bool]] = field(default_factory=list)
 
     def provide(self, *names: str) -> None:
         """Let there be these programs."""
@@ -41,13 +45,20 @@ class ScriptedPrograms:
         self._write()
 
     def answer(
-        self, pattern: str, out: str = "", *, code: int = 0, times: int = _ALWAYS, interrupts: bool = False
+        self,
+        pattern: str,
+        out: str = "",
+        *,
+        code: int = 0,
+        times: int = _ALWAYS,
+        interrupts: bool = False,
+        hangs: bool = False,
     ) -> None:
         """What is asked so is answered so, so many times; later rules count before earlier ones.
 
-        `interrupts`: whoever asks is sent SIGTERM before the program ends.
+        `interrupts`: whoever asks is sent SIGTERM before the program ends; `hangs`: that does not end soon.
         """
-        self.rules.insert(0, (pattern, code, out, times, interrupts))
+        self.rules.insert(0, (pattern, code, out, times, interrupts, hangs))
         self._write()
 
     def asked(self, pattern: str = "") -> list[str]:
