@@ -111,7 +111,7 @@ class Rollouts:
         path = f"{self._bin}{os.pathsep}{os.environ['PATH']}"
         return subprocess.run(
             [self.folder / "deploy.sh", *arguments],
-            env={"PATH": path, "HOME": str(self.folder)} | environ,
+            env={"PATH": path, "HOME": str(self.folder.parent)} | environ,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
