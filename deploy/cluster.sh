@@ -27,6 +27,7 @@ choose() {
     kustomization=k8s/overlays/$overlay/kustomization.yaml
     [ -f "$kustomization" ] || wrong "there is no overlay '$overlay', but: $(cd k8s/overlays && echo *)"
     namespace=$(sed -n 's/^namespace: *//p' "$kustomization")
+    [ -n "$namespace" ] || wrong "$kustomization names no namespace"
     rollout_s=$(number ROLLOUT_TIMEOUT_S 600) || exit
     preflight_s=$(number PREFLIGHT_TIMEOUT_S 180) || exit
     verify_s=$(number VERIFY_TIMEOUT_S 180) || exit
@@ -50,6 +51,11 @@ make_work() {
 }
 
 end_child() { [ -z "$child" ] || kill "$child" 2>/dev/null || true; }
+
+# Which of several clusters that is, before anything is done there.
+tell_where() {
+    say "$action in namespace $namespace of cluster $(kubectl config current-context 2>/dev/null || echo 'without a name')"
+}
 
 # From here on a signal leads to a record and to what to type.
 watch_signals() {

@@ -29,6 +29,7 @@ roll_out() {
     make_work
     action=rollout preflight=failed verification=none rolled_back=no
     watch_signals
+    tell_where
     render
     if ! prepare; then
         audit

@@ -14,6 +14,10 @@ prepare() {
         return
     kube get secret $SECRET >/dev/null ||
         complain "there is no Secret $SECRET in $namespace: k8s/README.md tells how to make it" || return
+    scale=$(kube get "$DEPLOYMENT" --ignore-not-found --output 'jsonpath={.spec.replicas}') || return
+    [ "$scale" != 0 ] ||
+        complain "the Deployment is scaled to 0, where no autoscaler acts, so that nothing could be verified:" \
+            "kubectl scale $DEPLOYMENT --namespace $namespace --replicas 2" || return
     find_before || return
     check_deletions || return
     check_inside || return

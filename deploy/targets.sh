@@ -65,6 +65,7 @@ roll_back() {
     make_work
     action=rollback preflight=none verification=failed rolled_back=failed
     watch_signals
+    tell_where
     began=$(date +%s)
     find_target
     before=$goal
@@ -124,6 +125,6 @@ show_logs() {
     if [ "$target" = docker ]; then
         run docker compose logs --follow --tail 100 keeper
     else
-        kube logs --selector app=pyth-keeper --container pyth-keeper --prefix --follow --tail 100
+        kube logs --selector app=pyth-keeper --container pyth-keeper --prefix --follow --tail 100 --max-log-requests 20
     fi
 }

@@ -48,7 +48,7 @@ ask_pods() {
     unled=''
     : >"$work/heard"
     pods=$(pods) || return
-    [ -n "$pods" ] || complain "there are no pods" || return
+    [ -n "$pods" ] || complain "there are no pods: is the Deployment scaled to 0?" || return
     set -- --within "$verify_s"
     for pod in $pods; do
         set -- "$@" --leader "$pod"

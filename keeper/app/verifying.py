@@ -72,6 +72,12 @@ class Leadership(msgspec.Struct, frozen=True):
         return self.holder.rpartition("_")[0]
 
 
+class Paused(msgspec.Struct, frozen=True):
+    """An operator's order to push nothing new."""
+
+    by: str
+
+
 class Network(msgspec.Struct, frozen=True):
     """One network."""
 
@@ -86,6 +92,7 @@ class Network(msgspec.Struct, frozen=True):
     newest_push: int
     final_push: int
     leadership: Leadership = Leadership()
+    paused: Paused | None = None
 
     @property
     def failures(self) -> int:
@@ -165,6 +172,8 @@ def _finding(before: Network, now: Network, *, quiet: bool) -> Finding:
         return found("is watched only: dry run")
     if not now.leadership.held:
         return found(f"stands by for {now.leadership.holder}")
+    if now.paused is not None:
+        return found(f"leads, and pushes nothing: paused by {now.paused.by}")
     if now.failures > before.failures:
         return found(f"has failed to push: {now.detail or 'see the log'}", done=False)
     feeds = list(zip(before.feeds, now.feeds, strict=False))

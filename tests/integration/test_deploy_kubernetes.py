@@ -109,6 +109,33 @@ def test_changes_nothing_where_the_difference_cannot_be_told(cluster: Cluster) -
     assert not cluster.changed()
 
 
+def test_changes_nothing_where_there_would_be_no_pod_to_verify(cluster: Cluster) -> None:
+    cluster.answer("get deployment/pyth-keeper .*replicas", "0")
+    done = cluster.deploy("k8s", "production")
+    assert done.returncode == 3
+    assert "kubectl scale deployment/pyth-keeper --namespace pyth-keeper --replicas 2" in done.stderr
+    assert not cluster.changed()
+    cluster.answer("get pods", "")
+    assert "is the Deployment scaled to 0?" in cluster.deploy("verify").stderr
+
+
+@pytest.mark.parametrize("arguments", [("k8s", "production"), ("rollback", "production", SET)])
+def test_tells_in_which_cluster_things_are_done(cluster: Cluster, arguments: tuple[str, ...]) -> None:
+    cluster.answer("config current-context", "europe-1\n")
+    assert "in namespace pyth-keeper of cluster europe-1" in cluster.deploy(*arguments).stderr
+    cluster.answer("config current-context", code=1)
+    assert "in namespace pyth-keeper of cluster without a name" in cluster.deploy(*arguments).stderr
+
+
+def test_an_overlay_without_a_namespace_is_none(cluster: Cluster) -> None:
+    kustomization = cluster.folder / "k8s" / "overlays" / "production" / "kustomization.yaml"
+    kustomization.write_text(kustomization.read_text().replace("namespace:", "#"))
+    done = cluster.deploy("status")
+    assert done.returncode == 2
+    assert "names no namespace" in done.stderr
+    assert not cluster.programs.asked()
+
+
 def test_stops_at_what_would_be_left_behind(cluster: Cluster) -> None:
     cluster.answer("get configmaps,.* --output name", f"{LIVE}statefulset.apps/pyth-keeper-postgres\n")
     done = cluster.deploy("k8s", "production")

@@ -10,6 +10,7 @@ from keeper.app.verifying import (
     Feed,
     Leadership,
     Network,
+    Paused,
     Published,
     Source,
     Status,
@@ -108,6 +109,7 @@ def test_waits_for_one_of_those_that_are_to_lead(leadership: Leadership, problem
         (network(pushes={"failed": 1}, detail="fee"), False, "network evm has failed to push: fee"),
         (network(dry_run=True), True, "network evm is watched only: dry run"),
         (network(leadership=Leadership(held=False, holder="pod-a")), True, "network evm stands by for pod-a"),
+        (network(paused=Paused("anna")), True, "network evm leads, and pushes nothing: paused by anna"),
     ],
 )
 def test_tells_how_far_a_forced_push_has_come(now: Network, text: str, *, done: bool) -> None:
