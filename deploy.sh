@@ -85,7 +85,8 @@ venv_is_sound() {
 make_venv() {
     find_python
     say "making .venv with $("$python" --version)"
-    "$python" -m venv --clear --without-pip .venv
+    rm -rf .venv # of a link the link alone: what it leads to may be somebody else's
+    "$python" -m venv --without-pip .venv
     .venv/bin/python - "$PIP_WHEEL" "$PIP_SHA256" <<'CHECK' || fail "$PIP_WHEEL is damaged; restore it: git checkout $PIP_WHEEL"
 import hashlib, pathlib, sys
 sys.exit(hashlib.sha256(pathlib.Path(sys.argv[1]).read_bytes()).hexdigest() != sys.argv[2])

@@ -215,6 +215,17 @@ def test_makes_a_half_made_environment_anew(checkout: Path, damage: str) -> None
     assert "making .venv" in result.stderr
 
 
+def test_leaves_alone_what_a_link_leads_to(tmp_path: Path) -> None:
+    made = make_checkout(tmp_path / "checkout")
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "file").touch()
+    (made / ".venv").symlink_to(theirs)
+    told(deploy(made, "local"))
+    assert (theirs / "file").exists()
+    assert not (made / ".venv").is_symlink()
+
+
 def test_makes_a_moved_environment_anew(checkout: Path) -> None:
     moved = checkout.rename(checkout.with_name("moved checkout"))
     try:
