@@ -34,8 +34,8 @@ From build on, --dry-run tells what would be done, and does nothing.
 
 Exit codes: 0 done, 1 failed (a program or file is missing, a build failed), 2 wrong usage,
 3 the preflight has failed and nothing was changed, 4 the rollout has failed and what ran
-before runs again, 5 it has failed and so has the way back: look at once, 6 what runs does
-not do its work.
+before runs again, 5 it has failed or was interrupted, and what ran before is not back: look
+at once, 6 what runs does not do its work.
 
 Environment: ROLLOUT_TIMEOUT_S (600), PREFLIGHT_TIMEOUT_S (180), VERIFY_TIMEOUT_S (180),
 ERRORS_ALLOWED (5 more than before), DEPLOYED_BY (who, for the record), KEEPER_IMAGE_NAME,
