@@ -117,7 +117,7 @@ wait_for_pods() { kube_long rollout status "$DEPLOYMENT" --timeout="${rollout_s}
 
 # The current revision of the Deployment; empty where there is none.
 revision() {
-    kubectl --namespace "$namespace" get "$DEPLOYMENT" --ignore-not-found \
+    kube get "$DEPLOYMENT" --ignore-not-found \
         --output 'jsonpath={.metadata.annotations.deployment\.kubernetes\.io/revision}' 2>/dev/null || true
 }
 

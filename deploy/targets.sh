@@ -90,7 +90,8 @@ find_target() {
     sets >"$work/sorted" || preflight_failed "the manifests of earlier rollouts cannot be read: is the cluster reached?"
     case $rest in
     '')
-        last_runs || preflight_failed "nothing was changed: name what to go back to, of what ./deploy.sh status tells"
+        last_runs || preflight_failed "nothing was changed: name what to go back to:" \
+            "./deploy.sh status $target tells revisions and sets, ./deploy.sh rollback $target takes either"
         goal=$(awk 'NR == 1 {last = $4; next} $2 == "verified" && $4 != last {print $1; exit}' "$work/sorted")
         ;;
     *[!0-9]*)
@@ -98,7 +99,7 @@ find_target() {
         [ -n "$goal" ] || preflight_failed "$rest is not kept, or was never verified: nothing was changed"
         ;;
     *)
-        goal=$(awk -v to="$rest" '$2 == "verified" && $3 == to {printf "%s%s", and, $1; and = " "}' "$work/sorted")
+        goal=$(awk -v to="$rest" '$2 == "verified" && $3 == to {printf "%s%s", gap, $1; gap = " "}' "$work/sorted")
         case $goal in
         *' '*) preflight_failed "nothing was changed: several sets are of revision $rest, name one of them: $goal" ;;
         esac

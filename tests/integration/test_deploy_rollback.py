@@ -232,7 +232,7 @@ def test_of_equal_sets_one_is_kept_and_of_those_that_came_to_nothing_none(cluste
     date.chmod(0o755)
     cluster.answer("get configmaps --selector", listed)
     assert cluster.deploy("k8s", "production").returncode == 0
-    deleted = [line.split()[5] for line in cluster.programs.asked("delete configmap pyth-keeper-set")]
+    deleted = [line.split()[6] for line in cluster.programs.asked("delete configmap pyth-keeper-set")]
     assert deleted == [half, SET]
 
 
@@ -308,5 +308,5 @@ def test_only_the_newest_ten_are_kept(cluster: Cluster) -> None:
     cluster.answer("get configmaps --selector", "".join(f"{name} verified 1 {name}\n" for name in names))
     cluster.answer("get configmap pyth", cluster.kept(OLDER))
     assert cluster.deploy("k8s", "production").returncode == 0
-    deleted = [line.split()[5] for line in cluster.programs.asked("delete configmap pyth-keeper-set")]
+    deleted = [line.split()[6] for line in cluster.programs.asked("delete configmap pyth-keeper-set")]
     assert sorted(deleted) == names[:3], "with what runs now"
