@@ -95,6 +95,15 @@ class Network(msgspec.Struct, frozen=True):
     paused: Paused | None = None
 
     @property
+    def rests(self) -> str:
+        """Why it is not to push, and rightly so; empty where it is."""
+        if self.dry_run:
+            return "is watched only: dry run"
+        if not self.leadership.held:
+            return f"stands by for {self.leadership.holder}"
+        return f"leads, and pushes nothing: paused by {self.paused.by}" if self.paused else ""
+
+    @property
     def failures(self) -> int:
         """Pushes that came to nothing by somebody's fault."""
         return sum(self.pushes.get(outcome, 0) for outcome in _FAILURES)
@@ -168,12 +177,8 @@ def _finding(before: Network, now: Network, *, quiet: bool) -> Finding:
     def found(text: str, *, done: bool = True) -> Finding:
         return Finding(now.name, done, text)
 
-    if now.dry_run:
-        return found("is watched only: dry run")
-    if not now.leadership.held:
-        return found(f"stands by for {now.leadership.holder}")
-    if now.paused is not None:
-        return found(f"leads, and pushes nothing: paused by {now.paused.by}")
+    if now.rests:
+        return found(now.rests)
     if now.failures > before.failures:
         return found(f"has failed to push: {now.detail or 'see the log'}", done=False)
     feeds = list(zip(before.feeds, now.feeds, strict=False))
