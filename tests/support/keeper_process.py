@@ -25,6 +25,8 @@ from tests.support.waiting import wait_until
 KEEPER = Path(sys.executable).with_name("keeper")
 START_S = 60.0
 STOP_S = 25.0
+REQUESTS_PER_MINUTE = 1000
+"""The keeper allows each client no more than so many of a route."""
 
 
 @dataclass
@@ -36,9 +38,15 @@ class RunningKeeper:
     lines: list[dict[str, Any]] = field(default_factory=list)
     """Its log so far."""
     url: str = ""
+    _allowed_at: dict[str, float] = field(default_factory=dict)
+    """When to ask for a route again, by the loop's time."""
 
     async def get(self, path: str) -> tuple[int, Any]:
-        """Status and decoded body of one of its routes."""
+        """Status and decoded body of one of its routes, which is asked no more often than it allows."""
+        now = asyncio.get_running_loop().time()
+        at = max(now, self._allowed_at.get(path, now))
+        self._allowed_at[path] = at + 1.1 * 60 / REQUESTS_PER_MINUTE
+        await asyncio.sleep(at - now)
         async with self.session.get(self.url + path) as response:
             text = await response.text()
             return response.status, json.loads(text) if response.content_type == "application/json" else text
@@ -114,13 +122,20 @@ async def keeper_running(
     `under` is a command in front of it, which becomes it.
     """
     process = await asyncio.create_subprocess_exec(
-        *under, KEEPER, "run", *arguments, env=dict(environ), cwd=folder, stdout=asyncio.subprocess.PIPE
+        *under,
+        KEEPER,
+        "run",
+        *arguments,
+        env={"HTTP_REQUESTS_PER_MINUTE": str(REQUESTS_PER_MINUTE), **environ},
+        cwd=folder,
+        stdout=asyncio.subprocess.PIPE,
     )
     async with aiohttp.ClientSession() as session:
         keeper = RunningKeeper(process, session)
         reader = asyncio.create_task(keeper.read_lines())
         try:
-            await wait_until(lambda: keeper.told("serving"), timeout_s=START_S)
+            await wait_until(lambda: keeper.told("serving") or reader.done(), timeout_s=START_S)
+            assert keeper.told("serving"), "it has ended"
             keeper.url = keeper.told("serving")[0]["url"]
             if ready:
                 await wait_until(lambda: _is_ready(keeper), timeout_s=START_S)
