@@ -70,7 +70,7 @@ def test_a_rollout_that_fails_is_taken_back_with_all_that_it_changed(rollouts: R
     assert roll_out(rollouts, "v1")[0] == 0
     before = rollouts.state()
     change_everything(rollouts)
-    code, said = roll_out(rollouts, tag, ROLLOUT_TIMEOUT_S="3")
+    code, said = roll_out(rollouts, tag, ROLLOUT_TIMEOUT_S="15")
     assert code == 4, said
     assert "pyth-keeper-extra" in said, "the difference was shown"
     assert rollouts.state() == before

@@ -32,7 +32,7 @@ _AUDIT_POLICY = {
     "rules": [{"level": "Metadata", "userGroups": ["system:serviceaccounts"]}],
 }
 _START_S = 60.0
-_REQUEST_S = 10.0
+_REQUEST_S = 30.0
 _ADMIN_GROUP = "system:masters"
 
 Manifest = Mapping[str, Any]
@@ -238,7 +238,10 @@ class KubeApiServer:
         process = self._processes.pop(name)
         process.send_signal(how)
         process.send_signal(signal.SIGCONT)
-        process.wait(timeout=_START_S)
+        try:
+            process.wait(timeout=_START_S)
+        finally:
+            process.kill()  # of no effect on one that has ended
 
     def _is_ready(self) -> bool:
         try:

@@ -42,6 +42,7 @@ class Landings:
         self._node = node
         self._contract = contract
         self._read = 0
+        self._turn = asyncio.Lock()
         self.writes: list[Write] = []
 
     async def __aenter__(self) -> Self:
@@ -89,12 +90,13 @@ class Landings:
                 await self._note(newest)
 
     async def _note(self, newest: int) -> None:
-        seen_at, first = time.time(), self._read + 1
-        asked = {"address": self._contract, "fromBlock": hex(first), "toBlock": hex(newest)}
-        if newest < first:
-            return
-        logs = await self._node.request("eth_getLogs", asked)
-        self._read = newest
+        async with self._turn:
+            seen_at, first = time.time(), self._read + 1
+            if newest < first:
+                return
+            asked = {"address": self._contract, "fromBlock": hex(first), "toBlock": hex(newest)}
+            logs = await self._node.request("eth_getLogs", asked)
+            self._read = newest
         for log in logs:
             feed, publish_time = log["topics"][1].removeprefix("0x"), int(log["data"][2:66], 16)
             self.writes.append(Write(seen_at, feed, publish_time, log["transactionHash"]))
