@@ -191,7 +191,9 @@ def _finding(before: Network, now: Network, *, quiet: bool) -> Finding:
     is_newest = all(_is_newest(feed) or not feed.is_fit for feed in now.feeds)
     if is_newest and quiet and any(endpoint.healthy for endpoint in now.endpoints):
         return found("leads, and nothing is newer than what is on chain")
-    return found("leads, and has pushed nothing yet", done=False)
+    held = [feed.alias for feed in now.feeds if feed.reason is Reason.HELD_BY_BUDGET]
+    why = f": a limit on spending holds {', '.join(held)}" if held else ""
+    return found(f"leads, and has pushed nothing yet{why}", done=False)
 
 
 def _is_newer(feed: Feed, before: Feed) -> bool:

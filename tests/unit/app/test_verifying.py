@@ -106,6 +106,11 @@ def test_waits_for_one_of_those_that_are_to_lead(leadership: Leadership, problem
         (pushed(final=4), False, "network evm leads, and has pushed BTC/USD, which is not final yet"),
         (pushed(final=5, pushes={"reverted": 1}, detail="fee"), False, "network evm has failed to push: fee"),
         (network(), False, "network evm leads, and has pushed nothing yet"),
+        (
+            network(feeds=[feed(source=10, on_chain=8, reason=Reason.HELD_BY_BUDGET)]),
+            False,
+            "network evm leads, and has pushed nothing yet: a limit on spending holds BTC/USD",
+        ),
         (network(pushes={"failed": 1}, detail="fee"), False, "network evm has failed to push: fee"),
         (network(dry_run=True), True, "network evm is watched only: dry run"),
         (network(leadership=Leadership(held=False, holder="pod-a")), True, "network evm stands by for pod-a"),
