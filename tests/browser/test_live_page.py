@@ -302,7 +302,7 @@ WATCH = """() => {
 }"""
 
 
-async def test_two_hundred_feeds_that_move_together_are_shown_with_few_writes(browser: Browser, stage: Stage) -> None:
+async def test_two_hundred_feeds_that_move_several_times_a_second_stay_smooth(browser: Browser, stage: Stage) -> None:
     feeds = [replace(BTC, feed_id=feed_id(100 + at), alias=f"FEED{at:03}/USD") for at in range(200)]
     stage.show(*feeds)
     await stage.start()
@@ -320,6 +320,8 @@ async def test_two_hundred_feeds_that_move_together_are_shown_with_few_writes(br
         await expect(visitor.row("FEED199/USD")).to_contain_text(f"{61_000 + ROUNDS:,}.00")
         assert visitor.complaints == []
     print(f"\n{ROUNDS * len(feeds)} updates: {seen}")  # noqa: T201  a figure for whoever tunes
+    assert seen["frames"] >= ROUNDS
+    assert seen["long"] <= ROUNDS / 2
     # Events that come together are shown together, not one by one.
     assert seen["turns"] <= 5 * ROUNDS
     # Rows out of sight are not written: with 200 rows and some 4 cells each it would be four times as many.

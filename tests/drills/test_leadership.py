@@ -11,14 +11,15 @@ import pytest
 
 from keeper.lab.anvil import DEV_ADDRESS
 from tests.support.kube.fleet import PATIENCE_S, Fleet, Replica
-from tests.support.kube.stage import Stage
+from tests.support.kube.stage import CADENCE_S, Stage
 from tests.support.postgres import PostgresProcess
 from tests.support.verdict import assert_books_match
 from tests.support.waiting import wait_until
 
 LEASE_S = 5
-LONG_LEASE_S = 60
+LONG_LEASE_S = 30
 """Long enough for an API server to start in."""
+SLACK_S = 1.0
 BEFORE, AFTER = 3, 4
 """Prices on chain before a fault, and after it is over."""
 
@@ -63,7 +64,7 @@ async def refuse(leader: Replica) -> None:
     ],
     ids=["killed", "hung", "refused"],
 )
-async def test_another_one_takes_over_before_a_second_lease_is_over(stage: Stage, fault: Fault, name: str) -> None:
+async def test_another_one_takes_over_within_a_lease_and_a_second(stage: Stage, fault: Fault, name: str) -> None:
     async with three(stage) as (fleet, leader):
         at = time.time()
         await fault(leader)
@@ -71,7 +72,8 @@ async def test_another_one_takes_over_before_a_second_lease_is_over(stage: Stage
         since = successor.terms()[-1].since
         takeover_s = await stage.writes(AFTER, since=since) - at
     row = await stage.judge(fleet, name, at=at, takeover_s=takeover_s)
-    assert max(takeover_s, row.gap_s) < 2 * LEASE_S
+    assert takeover_s <= LEASE_S + SLACK_S
+    assert row.gap_s <= LEASE_S + SLACK_S
 
 
 async def test_one_that_was_cut_off_stops_before_another_begins_and_stands_by_when_it_is_back(stage: Stage) -> None:
@@ -101,7 +103,8 @@ async def test_one_that_was_frozen_past_its_lease_sends_nothing_when_it_goes_on(
         await stage.writes(AFTER, since=time.time())
         assert fleet.leader() is successor
     row = await stage.judge(fleet, "leader frozen for 1.5 leases", at=at, takeover_s=takeover_s, late_writes=1)
-    assert max(takeover_s, row.gap_s) < 2 * LEASE_S
+    assert takeover_s <= LEASE_S + SLACK_S
+    assert row.gap_s <= LEASE_S + SLACK_S
 
 
 async def test_what_a_killed_one_left_in_the_pool_lands_once(stage: Stage) -> None:
@@ -139,11 +142,11 @@ async def test_a_restart_of_the_api_server_within_a_lease_changes_nothing(stage:
     async with three(stage, LONG_LEASE_S) as (fleet, leader):
         at = time.time()
         await asyncio.to_thread(stage.kube.stop)
-        await stage.writes(AFTER, since=time.time())
         await asyncio.to_thread(stage.kube.start)
         await stage.writes(AFTER, since=time.time())
         assert [term.replica for term in fleet.terms()] == [leader.name]
-    await stage.judge(fleet, f"API server restarted, lease of {LONG_LEASE_S} s", at=at)
+    row = await stage.judge(fleet, f"API server restarted, lease of {LONG_LEASE_S} s", at=at)
+    assert row.gap_s <= SLACK_S
 
 
 async def test_nobody_sends_while_the_api_server_is_gone_for_longer_than_a_lease(stage: Stage) -> None:
@@ -151,13 +154,13 @@ async def test_nobody_sends_while_the_api_server_is_gone_for_longer_than_a_lease
         at = time.time()
         await asyncio.to_thread(stage.kube.stop)
         await wait_until(lambda: not leader.leads(), timeout_s=PATIENCE_S)
-        assert leader.terms()[-1].until - at < LEASE_S
+        assert leader.terms()[-1].until - at <= LEASE_S
         await asyncio.to_thread(stage.kube.start)
         back = time.time()
         await fleet.settled_leader()
         takeover_s = await stage.writes(AFTER, since=back) - back
     await stage.judge(fleet, "API server gone for longer than a lease; from its return", at=back, takeover_s=takeover_s)
-    assert takeover_s < 2 * LEASE_S
+    assert takeover_s <= LEASE_S + SLACK_S
 
 
 async def test_a_lease_that_is_deleted_is_held_by_one_again(stage: Stage) -> None:
@@ -171,10 +174,10 @@ async def test_a_lease_that_is_deleted_is_held_by_one_again(stage: Stage) -> Non
         since = (await fleet.settled_leader()).terms()[-1].since
         takeover_s = await stage.writes(AFTER, since=since) - at
     await stage.judge(fleet, "Lease deleted", at=at, takeover_s=takeover_s)
-    assert takeover_s < 2 * LEASE_S
+    assert takeover_s <= LEASE_S + SLACK_S
 
 
-async def test_a_rolling_restart_hands_over_without_waiting_for_the_end_of_a_lease(stage: Stage) -> None:
+async def test_a_rolling_restart_hands_over_within_a_second(stage: Stage) -> None:
     async with three(stage) as (fleet, _):
         at = time.time()
         for old in list(fleet.running):
@@ -183,7 +186,8 @@ async def test_a_rolling_restart_hands_over_without_waiting_for_the_end_of_a_lea
         await stage.writes(AFTER, since=time.time())
     row = await stage.judge(fleet, "rolling restart", at=at, takeover_s=longest_handover_s(fleet, "evm"))
     assert row.takeover_s is not None
-    assert max(row.takeover_s, row.gap_s) < LEASE_S
+    assert row.takeover_s < SLACK_S
+    assert row.gap_s <= SLACK_S + CADENCE_S
 
 
 async def test_accounts_spread_over_replicas_that_come_and_go(stage: Stage) -> None:
@@ -204,7 +208,7 @@ async def test_accounts_spread_over_replicas_that_come_and_go(stage: Stage) -> N
             await stage.writes(2, since=done, feed=feed)
     handover_s = max(longest_handover_s(fleet, network) for network in networks)
     await stage.judge(fleet, "scaled 1 -> 5 -> 2 with five accounts", at=at, takeover_s=handover_s)
-    assert handover_s < LEASE_S
+    assert handover_s < SLACK_S
 
 
 def shares(fleet: Fleet) -> list[int]:
@@ -218,7 +222,7 @@ def longest_handover_s(fleet: Fleet, network: str) -> float:
     return max((after.since - before.until for before, after in pairwise(terms)), default=0.0)
 
 
-async def test_what_a_standby_is_asked_for_by_a_signal_is_sent_by_who_leads(stage: Stage) -> None:
+async def test_what_a_standby_is_asked_for_by_a_signal_goes_out_within_a_second(stage: Stage) -> None:
     quiet = {"MIN_PRICE_CHANGE_PERCENT": "50", "FORCE_UPDATE_INTERVAL_MS": "0", "MAX_STALENESS": "3600"}
     async with stage.fleet(LEASE_S, **quiet) as fleet:
         await fleet.start(2)
@@ -226,8 +230,11 @@ async def test_what_a_standby_is_asked_for_by_a_signal_is_sent_by_who_leads(stag
         await wait_until(lambda: leader.keeper.told("push_confirmed"), timeout_s=PATIENCE_S)
         (standby,) = (each for each in fleet.running if each is not leader)
         sent = len(leader.gate.heard)
+        at = time.time()
         standby.keeper.signal(signal.SIGUSR1)
         await wait_until(lambda: len(leader.gate.heard) > sent, timeout_s=PATIENCE_S)
+        heard, _ = leader.gate.heard[sent]
+        assert heard - at < SLACK_S
         assert not standby.gate.heard
 
 

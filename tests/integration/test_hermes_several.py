@@ -1,5 +1,6 @@
 """Two endpoints over real sockets: every fault of one, the loss of both, and the reserve that steps in."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +15,7 @@ from tests.support.sourcing import Sourcing, sourcing_from_several
 from tests.support.waiting import wait_until
 
 KEY = "s3cret-key"
+INTERVAL_S = 0.1
 WORLD = SimulatorConfig(interval_ms=100, feeds=3, api_key=KEY)
 IMPATIENT = Timing(silence_s=1.0, slow_retry_s=0.5, backoff_s=0.1, backoff_cap_s=0.3, stand_down_s=0.5)
 STREAMING, STANDBY = SourceState.STREAMING, SourceState.STANDBY
@@ -82,10 +84,13 @@ async def test_losing_both_goes_to_polling_then_to_nothing_and_all_comes_back() 
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_the_reserve_is_streamed_and_the_first_returned_to(fault: str) -> None:
+async def test_the_reserve_is_streamed_within_a_second_and_the_first_returned_to(fault: str) -> None:
     async with two(HermesMode.STANDBY) as (first, second, bench):
         assert second.state()["requests"]["stream"] == 0
+        lost_at = time.monotonic()
         await act(first, FAULTS[fault])
+        await wait_until(lambda: second.state()["streams"] == 1)
+        assert time.monotonic() - lost_at < 1.0 + INTERVAL_S
         await wait_until(lambda: bench.states()[1] is STREAMING)
         await act(first, HEALED)
         await wait_until(lambda: bench.states() == [STREAMING, STANDBY])

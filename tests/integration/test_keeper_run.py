@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -149,7 +150,7 @@ async def _pooled(node: Node) -> bool:
     return int(status["pending"], 16) == 1
 
 
-async def test_losing_the_stream_leaves_prices_that_are_polled(world: World) -> None:
+async def test_losing_the_stream_leaves_no_second_without_a_price(world: World) -> None:
     async with keeper_running(world.environ | {"DEBOUNCE_MS": "0"}, world.folder) as keeper:
         await confirmed(keeper, 1)
         await world.simulator.control({"action": "drop"})
@@ -158,11 +159,21 @@ async def test_losing_the_stream_leaves_prices_that_are_polled(world: World) -> 
         await a_second_passes()
         world.simulator.publisher.jump(world.simulator.feed_ids[0], percent=Decimal(1))
         await confirmed(keeper, 2)
-        await wait_until(lambda: keeper.told("source_polling"))
+        lost = keeper.told("source_lost")[0]["timestamp"]
+        await wait_until(lambda: _polled_since(keeper, lost))
+        assert _seconds_between(lost, _polled_since(keeper, lost)[0]) < 1
         status, health = await keeper.get("/health")
         assert (status, health["status"]) == (200, "degraded")
         await world.simulator.control({"action": "reset"})
         await wait_until(lambda: _health_is(keeper, "healthy"))
+
+
+def _polled_since(keeper: RunningKeeper, lost: str) -> list[str]:
+    return [line["timestamp"] for line in keeper.told("source_polling") if line["timestamp"] >= lost]
+
+
+def _seconds_between(earlier: str, later: str) -> float:
+    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
 
 
 async def _health_is(keeper: RunningKeeper, status: str) -> bool:

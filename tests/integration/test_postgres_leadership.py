@@ -92,7 +92,9 @@ async def test_another_one_takes_over_and_each_decision_lands_once(
         first.signal(fault)
         began = time.monotonic()
         await wait_until(lambda: leads(second), timeout_s=PATIENCE_S)
-        record_property("takeover_s", round(time.monotonic() - began, 3))
+        took_s = time.monotonic() - began
+        record_property("takeover_s", round(took_s, 3))
+        assert took_s < LEASE_S + 3, "a lease and a second, and some for a busy machine"
         await world.jump()
         await pushed(world)
         if fault is signal.SIGSTOP:
@@ -104,7 +106,7 @@ async def test_another_one_takes_over_and_each_decision_lands_once(
         assert await world.mined() == before + 1
 
 
-async def test_a_planned_handover_does_not_wait_for_the_end_of_the_lease(
+async def test_a_planned_handover_takes_less_than_a_second(
     world: CrashWorld, record_property: Callable[[str, object], None]
 ) -> None:
     async with AsyncExitStack() as stack:
@@ -114,7 +116,9 @@ async def test_a_planned_handover_does_not_wait_for_the_end_of_the_lease(
         began = time.monotonic()
         first.signal(signal.SIGTERM)
         await wait_until(lambda: leads(second), timeout_s=PATIENCE_S)
-        record_property("handover_s", round(time.monotonic() - began, 3))
+        took_s = time.monotonic() - began
+        record_property("handover_s", round(took_s, 3))
+        assert took_s < 1
 
 
 async def test_a_server_that_restarts_ends_no_term(world: CrashWorld, postgres: PostgresProcess) -> None:
@@ -131,7 +135,7 @@ async def test_a_server_that_restarts_ends_no_term(world: CrashWorld, postgres: 
     await world.assert_books_match()
 
 
-async def test_while_the_server_is_gone_the_mandate_ends_before_the_lease_and_nothing_is_sent(
+async def test_while_the_server_is_gone_the_mandate_ends_within_its_deadline_and_nothing_is_sent(
     world: CrashWorld, postgres: PostgresProcess, record_property: Callable[[str, object], None]
 ) -> None:
     async with world.settled_keeper(**MUTUAL) as first, world.keeper(**MUTUAL) as second:
@@ -142,7 +146,7 @@ async def test_while_the_server_is_gone_the_mandate_ends_before_the_lease_and_no
             await wait_until(lambda: not leads(first), timeout_s=PATIENCE_S)
             took_s = time.monotonic() - began
             record_property("mandate_ended_s", round(took_s, 3))
-            assert took_s < LEASE_S, "others may hold the lease from then on"
+            assert took_s < LEASE_S * 3 / 5 + 0.5, "three fifths of a lease, and some for a busy machine"
             await world.jump()
             await wait_until(lambda: time.monotonic() > began + LEASE_S)
             await world.prices_later(first, second)
